@@ -12,7 +12,6 @@ from typing import TextIO
 
 from cybous3.core.errors import CybousError
 
-
 _STEP = 1024
 
 
