@@ -34,3 +34,12 @@ class Part:
     checksum: Checksum | None = None
     inline: bytes | None = None
     extents: tuple[Extent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CompletedPart:
+    """A part as the request that completes an upload names it. The ETag is without quotes."""
+
+    number: int
+    etag: str
+    checksum: Checksum | None = None
