@@ -30,6 +30,7 @@ OPTIONS = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no
 
 
 def main(extra: list[str]) -> int:
+    """Resolve each file in turn; the first failure ends it with the resolver's own code."""
     # An index or a folder of wheels named by the environment must not leave a trace in the files.
     clean = {name: value for name, value in os.environ.items() if name not in {"UV_FIND_LINKS", "PIP_FIND_LINKS"}}
     for output, sources in PINS:
