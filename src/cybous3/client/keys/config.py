@@ -1,0 +1,65 @@
+"""The sealed configuration: one JSON document, encrypted under the device key, changed as a whole.
+
+A file that is damaged, foreign, or sealed with another key is an error, never a reason to start with an empty one:
+only absence reads as empty. What the document means is its reader's business (vault/profiles.py).
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from cybous3.client.keys.errors import CannotUnlock, DamagedFile, ForeignFile
+from cybous3.client.keys.files import read_private, write_private
+from cybous3.client.keys.login import Unlocked
+from cybous3.client.keys.sealed import SEALED_BYTES_MAX, Kind, seal, unseal, unwrap
+
+DOCUMENT_VERSION = 1
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SealedConfig:
+    """The configuration of an unlocked home."""
+
+    unlocked: Unlocked = field(repr=False)
+
+    def read(self) -> Document:
+        """Return the document; a new one when there is no file yet."""
+        path = self.unlocked.places.home.config
+        data = read_private(path, SEALED_BYTES_MAX)
+        if data is None:
+            return {"version": DOCUMENT_VERSION}
+        try:
+            return _parsed(unseal(unwrap(str(path), Kind.CONFIG, data), self.unlocked.device_key), str(path))
+        except CannotUnlock as error:
+            raise CannotUnlock(
+                f"{path}: sealed by another set-up of this home",
+                hint="it is left untouched; move it away to start anew",
+            ) from error
+
+    def change(self, edit: Callable[[Document], None]) -> Document:
+        """Read, let `edit` change the document, write it back; one process at a time. An error in `edit` writes nothing."""
+        places = self.unlocked.places
+        with places.home.locked():
+            document = self.read()
+            edit(document)
+            content = json.dumps(document, ensure_ascii=False, sort_keys=True).encode()
+            write_private(
+                places.home.config, seal(Kind.CONFIG, self.unlocked.device_key, content, places.entropy)
+            )
+        return document
+
+
+def _parsed(content: bytes, where: str) -> Document:
+    try:
+        document = json.loads(content)
+    except ValueError as error:
+        raise DamagedFile(f"{where}: holds no configuration") from error
+    if not isinstance(document, dict) or not isinstance(document.get("version"), int):
+        raise DamagedFile(f"{where}: holds no configuration")
+    if document["version"] != DOCUMENT_VERSION:
+        raise ForeignFile(
+            f"{where}: written by another version of cybs3 (document {document['version']})", hint="use a newer cybs3"
+        )
+    return document

@@ -1,0 +1,169 @@
+"""Login and everything after it: from whatever secrets are at hand to an unlocked machine.
+
+`Unlocked` holds the device key, and the seed of the recovery words once a vault needs it. The order in which a
+command finds its way in: words given as an option; an unlocked session; a passphrase from an option, the environment
+or a person; words from the environment. So a script with words needs no login, and a person types once.
+"""
+
+import json
+from base64 import b64decode, b64encode
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cybous3.client.keys.device import Places
+from cybous3.client.keys.errors import CannotUnlock, DamagedFile, NoSecret
+from cybous3.client.keys.files import read_private, remove, write_private
+from cybous3.client.keys.sealed import SEALED_BYTES_MAX, Kind, seal, unseal, unwrap
+from cybous3.client.keys.sources import MNEMONIC, PASSPHRASE, Sources
+from cybous3.crypto.kdf import Argon2Parameters
+from cybous3.crypto.mnemonic import fingerprint, mnemonic_to_seed
+
+_LOG_IN = "run cybs3 login, or give the recovery words with --mnemonic-file"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the options of a command say about secrets."""
+
+    mnemonic_file: Path | None = None
+    passphrase_file: Path | None = None
+    password_command: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Unlocked:
+    """An unlocked machine. Its representation shows no key."""
+
+    places: Places = field(repr=False)
+    device_key: bytes = field(repr=False)
+    seed: bytes = field(repr=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """A short public name of the recovery words, for comparing machines."""
+        return fingerprint(self.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What can be said about a home without any secret."""
+
+    set_up: bool
+    unlocked: bool
+    place: str  # "keyring", "passphrase", "words": what opens this home at the next login
+    session_cache: bool  # whether this kernel keeps an unlocked session for us
+    fingerprint: str | None
+
+
+def login_with_words(places: Places, words: str) -> Unlocked:
+    """Set this home up with recovery words, or open the home that they belong to."""
+    return _open_with_seed(places, mnemonic_to_seed(words))
+
+
+def keep_unlocked(unlocked: Unlocked, passphrase: str | None, parameters: Argon2Parameters) -> str:
+    """Find the place that opens this home from now on and return its name.
+
+    The system's keyring, unless a passphrase was given; then, or where there is no keyring, a passphrase's file.
+    With neither, the session cache alone, and the words at the next start.
+    """
+    places = unlocked.places
+    if passphrase is not None:
+        places.seal_with_passphrase(unlocked.device_key, passphrase, parameters)
+        places.session.save(unlocked.device_key)
+        return "passphrase"
+    if places.has_passphrase():
+        places.session.save(unlocked.device_key)
+        return "passphrase"
+    keyring = places.keyring()
+    if keyring is not None and keyring.save(unlocked.device_key):
+        places.session.save(unlocked.device_key)
+        return "keyring"
+    return "session" if places.session.save(unlocked.device_key) else "words"
+
+
+def unlock(places: Places, sources: Sources, given: Given) -> Unlocked:
+    """Open this home with whatever is at hand. Raises CannotUnlock, NoSecret when nothing is."""
+    words = sources.from_options(MNEMONIC, given.mnemonic_file)
+    if words is not None:
+        return login_with_words(places, words)
+    key = places.open_silently()
+    if key is not None:
+        return _with_stored_seed(places, key)
+    if places.has_passphrase():
+        passphrase = sources.from_options(PASSPHRASE, given.passphrase_file, given.password_command)
+        passphrase = passphrase or sources.from_environment(PASSPHRASE)
+        if passphrase is not None:
+            return unlock_with_passphrase(places, passphrase)
+    words = sources.from_environment(MNEMONIC)
+    if words is not None:
+        return login_with_words(places, words)
+    passphrase = sources.ask(PASSPHRASE) if places.has_passphrase() else None
+    if passphrase is None:
+        raise NoSecret("not logged in", hint=_LOG_IN)
+    return unlock_with_passphrase(places, passphrase)
+
+
+def unlock_with_passphrase(places: Places, passphrase: str) -> Unlocked:
+    """Open this home with its passphrase, and remember it for this session. Raises CannotUnlock."""
+    key = places.open_with_passphrase(passphrase)
+    places.session.save(key)
+    return _with_stored_seed(places, key)
+
+
+def logout(places: Places) -> None:
+    """End the session: the next command needs a secret again. Vault profiles stay, sealed."""
+    places.forget_session()
+
+
+def forget(places: Places) -> None:
+    """Remove keys, profiles and memory of this home. Buckets are not touched; the words open them again."""
+    home = places.home
+    places.forget_everything()
+    for path in (home.identity, home.config, home.state):
+        for each in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+            remove(each)
+
+
+def status(places: Places) -> Status:
+    """Tell how this home stands, asking for no secret."""
+    key = places.open_silently()
+    seed = _stored_seed(places, key) if key is not None else None
+    return Status(
+        set_up=places.exists(),
+        unlocked=key is not None,
+        place="passphrase" if places.has_passphrase() else "keyring" if places.keyring() else "words",
+        session_cache=places.session.load() is not None,
+        fingerprint=None if seed is None else fingerprint(seed),
+    )
+
+
+def _open_with_seed(places: Places, seed: bytes) -> Unlocked:
+    with places.home.locked():
+        key = places.open_with_words(seed) if places.exists() else places.create(seed)
+        if not places.home.identity.exists():
+            content = json.dumps({"seed": b64encode(seed).decode()}).encode()
+            write_private(places.home.identity, seal(Kind.IDENTITY, key, content, places.entropy))
+    return Unlocked(places, key, seed)
+
+
+def _with_stored_seed(places: Places, key: bytes) -> Unlocked:
+    seed = _stored_seed(places, key)
+    if seed is None:
+        raise NoSecret("this machine does not hold the recovery words' seed", hint=_LOG_IN)
+    return Unlocked(places, key, seed)
+
+
+def _stored_seed(places: Places, key: bytes) -> bytes | None:
+    path = places.home.identity
+    data = read_private(path, SEALED_BYTES_MAX)
+    if data is None:
+        return None
+    envelope = unwrap(str(path), Kind.IDENTITY, data)
+    try:
+        return b64decode(json.loads(unseal(envelope, key))["seed"], validate=True)
+    except CannotUnlock as error:
+        raise CannotUnlock(
+            "the unlocked session belongs to another set-up of this home", hint="run cybs3 login again"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedFile(f"{path}: holds no seed") from error
