@@ -1,0 +1,84 @@
+"""What every test stands on: no network but loopback, no home but a scratch one, and a real server for those who ask."""
+
+import ipaddress
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.support.server import Server
+
+# `make test` uses ci; HYPOTHESIS_PROFILE=night looks longer. No deadlines: two cores are shared with real servers.
+settings.register_profile("ci", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("night", deadline=None, max_examples=5_000, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+_connect = socket.socket.connect
+_connect_ex = socket.socket.connect_ex
+
+
+def _is_local(address: Any) -> bool:  # noqa: ANN401  # socket addresses are of any shape
+    if not isinstance(address, tuple):
+        return True  # a UNIX socket's path
+    host = str(address[0])
+    if host in {"localhost", ""}:
+        return True
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _require_local(address: Any) -> None:  # noqa: ANN401  # socket addresses are of any shape
+    if not _is_local(address):
+        raise AssertionError(f"a test reached for the network: {address!r}; only loopback is open")
+
+
+def _guarded_connect(self: socket.socket, address: Any) -> None:  # noqa: ANN401  # as socket.connect has it
+    _require_local(address)
+    _connect(self, address)
+
+
+def _guarded_connect_ex(self: socket.socket, address: Any) -> int:  # noqa: ANN401  # as socket.connect_ex has it
+    _require_local(address)
+    return _connect_ex(self, address)
+
+
+socket.socket.connect = _guarded_connect  # type: ignore[method-assign]  # replacing it is the point
+socket.socket.connect_ex = _guarded_connect_ex  # type: ignore[method-assign]  # likewise
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _scratch_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep a developer's own vaults, servers and AWS settings out of the tests, and the tests out of them."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [*os.environ]:
+            if name.startswith(("CYBS3_", "SWIFTS3_", "AWS_", "RCLONE_", "S3_")):
+                patch.delenv(name)
+        patch.setenv("CYBS3_HOME", str(home / "cybs3"))
+        patch.setenv("SWIFTS3_STATE_DIR", str(home / "swifts3"))
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for the whole session (of this xdist worker); it must also end well."""
+    running = Server(tmp_path_factory.mktemp("server"), workers=1)
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    """A server for one test, not yet started: the test may kill it, fill its disk, or start it twice."""
+    lone = Server(tmp_path / "own-server")
+    yield lone
+    if lone.is_running():
+        lone.kill()

@@ -1,0 +1,147 @@
+"""The house rules hold, and each of them can fail: every rule meets a planted example before it meets the tree."""
+
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+
+import click
+import pytest
+
+from tests.support import house
+from tests.support.house import Module
+from tools.generate_cli_reference import contexts
+
+Rule = Callable[[Module], Iterator[int]]
+
+# Exceptions: where, and why it is right there. An entry that excuses nothing fails.
+EXCUSED: dict[Rule, dict[str, str]] = {
+    house.compared_secrets: {},
+    house.swallowed_errors: {},
+    house.impure_calls: {},
+    house.dynamic_imports: {
+        "cli/shell.py": "command groups are imported when asked for, from one literal table; cli may import everything",
+    },
+    house.unreasoned_waivers: {},
+}
+LONG_FUNCTIONS: dict[str, str] = {}
+LONG_FILES: dict[str, str] = {}
+FILE_LINES_MAX = 600
+
+# rule, a module that breaks it, and one beside it that does not
+EXAMPLES: list[tuple[Rule, str, str]] = [
+    (house.compared_secrets, "ok = mine.digest() == theirs", "ok = compare_digest(mine.digest(), theirs)"),
+    (house.compared_secrets, "ok = claim.signature != expected", "ok = len(signature) == 32"),
+    (house.swallowed_errors, "try:\n    f()\nexcept:\n    log()", "try:\n    f()\nexcept OSError:\n    pass"),
+    (
+        house.swallowed_errors,
+        "try:\n    f()\nexcept Exception:\n    pass",
+        "try:\n    f()\nexcept Exception:\n    raise",
+    ),
+    (house.swallowed_errors, "with suppress(Exception):\n    f()", "with suppress(OSError):\n    f()"),
+    (house.impure_calls, "open('x')", "stream.open('x')"),
+    (house.impure_calls, "datetime.datetime.now()", "datetime.fromtimestamp(0)"),
+    (house.dynamic_imports, "importlib.import_module(name)", "import module"),
+    (house.unreasoned_waivers, "x = 1  # noqa", "x = 1  # noqa: E501  # the line is a URL"),
+    (house.unreasoned_waivers, "x = 1  # noqa: E501", "x = 1  # a noqa is a promise"),
+    (house.unreasoned_waivers, "x = 1  # type: ignore[attr]", "x = 1  # type: ignore[attr]  # no stubs for it"),
+    (house.unreasoned_waivers, "x = 1  # pragma: no cover", "x = 1  # pragma: no cover - runs on Windows only"),
+]
+
+
+@pytest.mark.parametrize(("rule", "bad", "good"), EXAMPLES, ids=lambda value: getattr(value, "__name__", ""))
+def test_each_rule_finds_its_fault_and_nothing_else(rule: Rule, bad: str, good: str) -> None:
+    assert list(rule(Module("core/planted.py", bad)))
+    assert not list(rule(Module("core/planted.py", good)))
+
+
+@pytest.mark.parametrize("rule", EXCUSED, ids=lambda rule: rule.__name__)
+def test_the_tree_keeps_the_rule(rule: Rule) -> None:
+    """No module breaks it, the excused apart; and each excuse is still needed."""
+    broken = {module.name: list(rule(module)) for module in house.modules()}
+    found = {name: lines for name, lines in broken.items() if lines}
+    excused = EXCUSED[rule]
+    assert {name: lines for name, lines in found.items() if name not in excused} == {}, rule.__doc__
+    assert excused.keys() <= found.keys(), "an excuse that excuses nothing"
+
+
+def test_functions_stay_short() -> None:
+    """A function of more than 60 lines needs a reason in LONG_FUNCTIONS; a reason without a function goes."""
+    assert list(house.long_functions(Module("core/planted.py", "def f():\n" + "    x = 1\n" * 60))) == [
+        ("core/planted.py:f", 61)
+    ]
+    found = {name: size for module in house.modules() for name, size in house.long_functions(module)}
+    assert found.keys() == LONG_FUNCTIONS.keys(), found
+
+
+def test_files_stay_short() -> None:
+    found = {
+        module.name: lines
+        for module in house.modules()
+        if not module.generated and (lines := module.text.count("\n")) > FILE_LINES_MAX
+    }
+    assert found.keys() == LONG_FILES.keys(), found
+
+
+def test_containers_import_nothing() -> None:
+    """Contracts do not look into a container's own __init__.py, so there is nothing in it to look at."""
+    packages = {module.name.removesuffix("/__init__.py") for module in house.modules() if "__init__" in module.name}
+    containers = {name.rsplit("/", 1)[0] for name in packages if "/" in name} | {"__init__.py"}
+    broken = [
+        module.name
+        for module in house.modules()
+        if module.name.removesuffix("/__init__.py") in containers and list(house.init_imports(module))
+    ]
+    assert broken == []
+    assert {"server", "client", "server/meta"} <= containers
+
+
+def test_every_folder_of_code_is_a_package() -> None:
+    folders = {path.parent for path in (house.SOURCE / "cybous3").rglob("*.py")}
+    assert [str(folder) for folder in folders if not (folder / "__init__.py").is_file()] == []
+
+
+def test_no_option_takes_a_secret() -> None:
+    """Arguments are seen by everyone on the machine: options name the place of a secret, never the secret."""
+    excused = {
+        "swifts3 users add --secret-key"
+    }  # scripts of a test set-up hand out known keys; "-" reads standard input
+    takers = {
+        f"{context.command_path} {name}"
+        for context in contexts()
+        for option in context.command.params
+        if isinstance(option, click.Option) and not option.is_flag
+        for name in option.opts
+        if house.is_secret_option(name)
+    }
+    assert takers <= excused, takers - excused
+    assert house.is_secret_option("--secret-key")
+    assert not house.is_secret_option("--mnemonic-file")
+
+
+def test_contracts_name_real_modules() -> None:
+    """A misspelt external would make a contract pass in silence."""
+    settings = tomllib.loads((house.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    named = {name for contract in contracts for name in contract.get("forbidden_modules", [])}
+    elsewhere = {"uvloop"} if sys.platform == "win32" else set()
+    assert sorted(name for name in named - elsewhere if find_spec(name) is None) == []
+
+
+IMPORT_EVERYTHING = """
+import pkgutil, sys
+import cybous3.server
+for module in pkgutil.walk_packages(cybous3.server.__path__, "cybous3.server."):
+    __import__(module.name)
+import cybous3.cli.swifts3
+print(*sorted(name for name in sys.modules if name.startswith("cybous3.")))
+"""
+
+
+def test_a_running_server_never_loads_what_opens_the_sealed() -> None:
+    """Zero knowledge at run time: with every module of the server loaded, neither client nor crypto is there."""
+    done = subprocess.run([sys.executable, "-c", IMPORT_EVERYTHING], check=True, capture_output=True, text=True)
+    loaded = done.stdout.split()
+    assert "cybous3.server.app" in loaded
+    assert [name for name in loaded if name.startswith(("cybous3.client", "cybous3.crypto"))] == []

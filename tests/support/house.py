@@ -1,0 +1,137 @@
+"""The house rules as functions: a parsed module in, the lines that break the rule out.
+
+They see what import contracts cannot: calls, comparisons, comments, sizes. `tests/project/test_house_rules.py` runs
+each on a planted example first, then on the whole tree, and holds the exceptions with their reasons.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src"
+
+PURE = ("core", "crypto", "server/wire", "server/model", "server/authz")
+_SECRET_VALUE = re.compile(
+    r"(^|_)(digest|hexdigest|signature|mac|hmac|header_tag|auth_tag|secret|secret_key|password|passphrase)$"
+)
+_SECRET_OPTION = re.compile(r"mnemonic|passphrase|password|secret|token|words")
+_INDIRECT_OPTION = re.compile(r"-(file|command|stdin)$")
+_WAIVER = re.compile(r"#\s*(noqa|type:\s*ignore|pragma: no (?:cover|branch))(\S*.*)$")
+_REASONED = {
+    "noqa": re.compile(r"^:\s*[A-Z]+[0-9]+(,\s*[A-Z]+[0-9]+)*\s+(#|-).{6,}"),
+    "type": re.compile(r"^\[[a-z0-9, -]+\]\s+(#|-).{6,}"),
+    "pragma": re.compile(r"^\s+(#|-).{6,}"),
+}
+
+
+@dataclass(frozen=True)
+class Module:
+    """One Python file: where it lies below src/cybous3, and its text."""
+
+    name: str
+    text: str
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """The parsed file."""
+        return ast.parse(self.text)
+
+    @property
+    def generated(self) -> bool:
+        """Whether a tool wrote the file: its size is nobody's style."""
+        return "generated" in self.text[:400].lower() and "/generated/" in self.name
+
+
+def modules() -> list[Module]:
+    """Return every module of the package."""
+    base = SOURCE / "cybous3"
+    return [
+        Module(path.relative_to(base).as_posix(), path.read_text(encoding="utf-8"))
+        for path in sorted(base.rglob("*.py"))
+    ]
+
+
+def _called(node: ast.expr) -> str:
+    """Return the last name of what is called or read: `digest` of `hasher.digest()`."""
+    if isinstance(node, ast.Call):
+        return _called(node.func)
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def compared_secrets(module: Module) -> Iterator[int]:
+    """Digests, signatures and secrets are compared by hmac.compare_digest, in constant time; literals may be `==`."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Compare) and any(isinstance(op, ast.Eq | ast.NotEq) for op in node.ops):
+            sides = [node.left, *node.comparators]
+            literal = any(isinstance(side, ast.Constant) for side in sides)
+            if not literal and any(_SECRET_VALUE.search(_called(side)) for side in sides):
+                yield node.lineno
+
+
+def swallowed_errors(module: Module) -> Iterator[int]:
+    """No bare except, and nothing that suppresses every error there is."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.ExceptHandler):
+            silent = all(isinstance(step, ast.Pass) for step in node.body)
+            if node.type is None or (silent and _called(node.type) in {"Exception", "BaseException"}):
+                yield node.lineno
+        if isinstance(node, ast.Call) and _called(node) == "suppress":
+            yield from (node.lineno for argument in node.args if _called(argument) in {"Exception", "BaseException"})
+
+
+def impure_calls(module: Module) -> Iterator[int]:
+    """Pure packages neither open files nor ask the clock nor speak."""
+    if not module.name.startswith(tuple(f"{folder}/" for folder in PURE)):
+        return
+    for node in ast.walk(module.tree):
+        if not isinstance(node, ast.Call):
+            continue
+        plain = isinstance(node.func, ast.Name) and node.func.id in {"open", "print", "input", "__import__"}
+        clock = isinstance(node.func, ast.Attribute) and node.func.attr in {"now", "utcnow", "today"}
+        if plain or (clock and _called(node.func.value) in {"datetime", "date"}):  # type: ignore[attr-defined]  # narrowed by `clock`
+            yield node.lineno
+
+
+def dynamic_imports(module: Module) -> Iterator[int]:
+    """Nobody imports by a computed name: no contract would see it."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call) and _called(node) in {"import_module", "__import__"}:
+            yield node.lineno
+
+
+def unreasoned_waivers(module: Module) -> Iterator[int]:
+    """Each noqa, type: ignore and pragma names what it waives and says why, on the same line."""
+    for number, line in enumerate(module.text.splitlines(), 1):
+        found = _WAIVER.search(line)
+        if found and not _REASONED[found[1].split(":")[0].split(" ")[0]].match(found[2]):
+            yield number
+
+
+def long_functions(module: Module, limit: int = 60) -> Iterator[tuple[str, int]]:
+    """Yield name and length of each function of more than `limit` lines."""
+    if module.generated:
+        return
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            size = (node.end_lineno or node.lineno) - node.lineno + 1
+            if size > limit:
+                yield f"{module.name}:{node.name}", size
+
+
+def init_imports(module: Module) -> Iterator[int]:
+    """Yield the import lines of an `__init__.py`."""
+    if module.name.endswith("__init__.py"):
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                yield node.lineno
+
+
+def is_secret_option(name: str) -> bool:
+    """Whether an option of this name takes a secret itself, rather than the place where one is found."""
+    return bool(_SECRET_OPTION.search(name)) and not _INDIRECT_OPTION.search(name)
