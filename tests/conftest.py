@@ -1,9 +1,10 @@
-"""What every test stands on: no network but loopback, no home but a scratch one, and a real server for those who ask."""
+"""What every test stands on: no network but loopback, a scratch home, and a real server for those who ask."""
 
 import ipaddress
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,8 @@ settings.register_profile("ci", deadline=None, suppress_health_check=[HealthChec
 settings.register_profile("night", deadline=None, max_examples=5_000, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
-_connect = socket.socket.connect
-_connect_ex = socket.socket.connect_ex
 
-
-def _is_local(address: Any) -> bool:  # noqa: ANN401  # socket addresses are of any shape
+def _is_local(address: object) -> bool:
     if not isinstance(address, tuple):
         return True  # a UNIX socket's path
     host = str(address[0])
@@ -33,23 +31,18 @@ def _is_local(address: Any) -> bool:  # noqa: ANN401  # socket addresses are of 
         return False
 
 
-def _require_local(address: Any) -> None:  # noqa: ANN401  # socket addresses are of any shape
-    if not _is_local(address):
-        raise AssertionError(f"a test reached for the network: {address!r}; only loopback is open")
+def _guarded(connect: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(connect)
+    def guard(self: socket.socket, address: object) -> Any:  # noqa: ANN401  # what the wrapped one returns
+        if not _is_local(address):
+            raise AssertionError(f"a test reached for the network: {address!r}; only loopback is open")
+        return connect(self, address)
+
+    return guard
 
 
-def _guarded_connect(self: socket.socket, address: Any) -> None:  # noqa: ANN401  # as socket.connect has it
-    _require_local(address)
-    _connect(self, address)
-
-
-def _guarded_connect_ex(self: socket.socket, address: Any) -> int:  # noqa: ANN401  # as socket.connect_ex has it
-    _require_local(address)
-    return _connect_ex(self, address)
-
-
-socket.socket.connect = _guarded_connect  # type: ignore[method-assign]  # replacing it is the point
-socket.socket.connect_ex = _guarded_connect_ex  # type: ignore[method-assign]  # likewise
+for _name in ("connect", "connect_ex"):
+    setattr(socket.socket, _name, _guarded(getattr(socket.socket, _name)))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -77,7 +70,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[Server]:
-    """A server for one test, not yet started: the test may kill it, fill its disk, or start it twice."""
+    """Give one test a server of its own, not yet started: the test may kill it, fill its disk, or start it twice."""
     lone = Server(tmp_path / "own-server")
     yield lone
     if lone.is_running():
