@@ -1,0 +1,63 @@
+"""Who sends a request: proven, or nobody. There is no third answer, and no way to be somebody by default.
+
+Kept true: a request with any mark of an identity is either `Authenticated` or refused, never `Anonymous`. The secret key
+lives for the length of one check and is not part of the result.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from cybous3.core.sigv4.verify import Verified, parse_authorization, verify
+from cybous3.server.model.accounts import Credential, User
+from cybous3.server.wire.errors import S3Error
+from cybous3.server.wire.message import Request
+
+FindCredential = Callable[[str], Awaitable[Credential | None]]
+"""Return the credential of an access key, or None when there is none that works now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anonymous:
+    """Nobody. May do nothing unless something says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """A user, by one of its keys; `buckets` None means that the key is not limited."""
+
+    user: User
+    access_key: str
+    buckets: frozenset[str] | None
+    verified: Verified
+
+
+Identity = Anonymous | Authenticated
+
+ANONYMOUS: Final = Anonymous()
+
+
+async def authenticate(request: Request, find: FindCredential, *, now: float, region: str) -> Identity:
+    """Return who sent `request`, exactly as it came from the wire. `now` is in seconds since the epoch.
+
+    SignatureError with its one reason; InvalidToken for a session token, since none was ever issued; InvalidAccessKeyId.
+    """
+    claim = parse_authorization(request.method, request.path, request.query, request.headers)
+    if claim is None:
+        return ANONYMOUS
+    if claim.session_token is not None:
+        raise S3Error("InvalidToken", "The provided token is malformed or otherwise invalid.")
+    credential = await find(claim.access_key)
+    if credential is None:
+        raise S3Error("InvalidAccessKeyId", AWSAccessKeyId=claim.access_key)
+    verified = verify(
+        claim,
+        credential.secret_key,
+        method=request.method,
+        path=request.path,
+        query=request.query,
+        headers=request.headers,
+        now=now,
+        region=region,
+    )
+    return Authenticated(credential.user, credential.access_key, credential.buckets, verified)
