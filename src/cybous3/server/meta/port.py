@@ -89,6 +89,8 @@ class Objects(Protocol):
         """Make `record` the current object of its key.
 
         NoSuchBucket; PreconditionFailed when a condition does not hold; NoSuchKey when `if_match` names an object that is absent.
+        A blob belongs to one record: extents must be new, or those of the object that is replaced (a change of metadata
+        keeps the bytes). OperationAborted otherwise: the object was overwritten since its record was read.
         """
         ...
 

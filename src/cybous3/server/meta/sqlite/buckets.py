@@ -1,0 +1,72 @@
+"""The buckets in SQL."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+from cybous3.server.meta.sqlite.committer import Committer
+from cybous3.server.meta.sqlite.places import find_bucket
+from cybous3.server.meta.sqlite.reading import Reader
+from cybous3.server.meta.sqlite.uploads import forget_uploads
+from cybous3.server.model.buckets import Bucket
+from cybous3.server.wire.errors import S3Error
+
+_COLUMNS: Final = "name, owner, region, created_ms"
+_GET: Final = f"SELECT {_COLUMNS} FROM buckets WHERE name = ?"  # noqa: S608  (constants)
+_INSERT: Final = f"INSERT INTO buckets ({_COLUMNS}) VALUES (?, ?, ?, ?)"  # noqa: S608  (constants)
+_LIST: Final = f"SELECT {_COLUMNS} FROM buckets WHERE name > ? AND name >= ? AND name < ? "  # noqa: S608  (constants)
+_LIST_ALL: Final = _LIST + "ORDER BY name LIMIT ?"
+_LIST_OWNED: Final = _LIST + "AND owner = ? ORDER BY name LIMIT ?"
+_IN_USE: Final = "SELECT EXISTS (SELECT 1 FROM objects WHERE bucket = ?1) OR EXISTS (SELECT 1 FROM older WHERE bucket = ?1)"
+_BEYOND: Final = "\U0010ffff"  # behind every bucket name
+
+
+class SqliteBuckets:
+    """`Buckets` of the port."""
+
+    def __init__(self, reader: Reader, committer: Committer) -> None:
+        self._reader = reader
+        self._committer = committer
+
+    async def create(self, bucket: Bucket) -> None:
+        """See the port."""
+
+        def mutation(connection: sqlite3.Connection) -> None:
+            taken = connection.execute("SELECT owner FROM buckets WHERE name = ?", (bucket.name,)).fetchone()
+            if taken is not None:
+                code = "BucketAlreadyOwnedByYou" if taken[0] == bucket.owner else "BucketAlreadyExists"
+                raise S3Error(code, BucketName=bucket.name)
+            connection.execute(_INSERT, (bucket.name, bucket.owner, bucket.region, bucket.created_ms))
+
+        await self._committer.run(mutation)
+
+    async def get(self, name: str) -> Bucket:
+        """See the port."""
+        row = self._reader.one(_GET, (name,))
+        if row is None:
+            raise S3Error("NoSuchBucket", BucketName=name)
+        return Bucket(*row)
+
+    async def list(
+        self, owner: str | None, *, prefix: str = "", after: str = "", limit: int = 10_000
+    ) -> Sequence[Bucket]:
+        """See the port."""
+        bounds = (after, prefix, prefix + _BEYOND)
+        if owner is None:
+            found = self._reader.all(_LIST_ALL, (*bounds, limit))
+        else:
+            found = self._reader.all(_LIST_OWNED, (*bounds, owner, limit))
+        return [Bucket(*row) for row in found]
+
+    async def delete(self, name: str) -> None:
+        """See the port."""
+
+        def mutation(connection: sqlite3.Connection) -> None:
+            bucket = find_bucket(connection, name)
+            (in_use,) = connection.execute(_IN_USE, (bucket.id,)).fetchone()
+            if in_use:
+                raise S3Error("BucketNotEmpty", BucketName=name)
+            forget_uploads(connection, bucket.id)
+            connection.execute("DELETE FROM buckets WHERE id = ?", (bucket.id,))
+
+        await self._committer.run(mutation)

@@ -1,0 +1,139 @@
+"""The SQLite index, put together: one connection that reads, one that writes, one lock between the processes."""
+
+import asyncio
+import os
+import sqlite3
+from pathlib import Path
+from typing import Final, Literal
+
+from cybous3.server.meta.sqlite.accounts import SqliteAccounts
+from cybous3.server.meta.sqlite.buckets import SqliteBuckets
+from cybous3.server.meta.sqlite.committer import Committer
+from cybous3.server.meta.sqlite.errors import BrokenIndexError, translated
+from cybous3.server.meta.sqlite.garbage import SqliteGarbage
+from cybous3.server.meta.sqlite.lock import WriterLock
+from cybous3.server.meta.sqlite.objects import SqliteObjects
+from cybous3.server.meta.sqlite.reading import Reader
+from cybous3.server.meta.sqlite.schema import migrate
+from cybous3.server.meta.sqlite.uploads import SqliteUploads
+
+Synchronous = Literal["FULL", "NORMAL"]
+
+CHECKPOINT_PAGES: Final = 4096  # of 4 KiB: the log is copied into the tables every 16 MiB, within the commit that fills it
+LOG_BYTES: Final = CHECKPOINT_PAGES * 4120  # a frame of the log is a page and 24 bytes
+STATEMENTS: Final = 256
+FOREIGN_WAIT_S: Final = 5.0  # for other programs (a backup, a shell) that write without our lock
+
+_PRAGMAS: Final = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA foreign_keys = OFF",  # the statements keep the references, and say so with S3's codes
+    "PRAGMA secure_delete = FAST",  # zero what is deleted where that costs no further write
+    "PRAGMA cache_size = -16384",  # KiB
+    "PRAGMA temp_store = MEMORY",
+)
+
+
+class SqliteIndex:
+    """`Index` of the port."""
+
+    def __init__(self, reading: sqlite3.Connection, writing: sqlite3.Connection, lock: WriterLock) -> None:
+        self._reading = reading
+        self._writing = writing
+        self._lock = lock
+        self._committer = Committer(writing, lock)
+        self._reader = Reader(reading)
+        self._closing: asyncio.Task[None] | None = None
+        self.buckets: Final = SqliteBuckets(self._reader, self._committer)
+        self.objects: Final = SqliteObjects(self._reader, self._committer)
+        self.uploads: Final = SqliteUploads(self._reader, self._committer)
+        self.accounts: Final = SqliteAccounts(self._reader, self._committer)
+        self.garbage: Final = SqliteGarbage(self._reader, self._committer)
+
+    async def probe(self) -> None:
+        """See the port."""
+
+        def mutation(connection: sqlite3.Connection) -> int:
+            connection.execute("UPDATE probe SET value = value + 1")
+            value: int = connection.execute("SELECT value FROM probe").fetchone()[0]
+            return value
+
+        written = await self._committer.run(mutation)
+        row = self._reader.one("SELECT value FROM probe")
+        if row is None or row[0] < written:
+            raise BrokenIndexError(f"the index acknowledged {written} and reads {row}")
+
+    async def aclose(self) -> None:
+        """See the port."""
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._close())
+        await self._closing
+
+    async def _close(self) -> None:
+        await self._committer.aclose()
+        await asyncio.get_running_loop().run_in_executor(None, self._close_files)
+
+    def _close_files(self) -> None:
+        """Close under the lock: the last one to close copies the log into the tables."""
+        self._lock.acquire()
+        try:
+            self._reading.close()
+            self._writing.close()
+        finally:
+            self._lock.release()
+            self._lock.close()
+
+
+async def open_sqlite(path: Path, *, synchronous: Synchronous = "FULL") -> SqliteIndex:
+    """Open the index at `path`, making or migrating it if need be. For start-up: it blocks, and waits for other writers.
+
+    FULL syncs every commit before it is acknowledged. NORMAL (`relaxed`) syncs at checkpoints only: a power loss takes the last
+    commits, a crash of the process takes none. Open one for each process and event loop, after forking.
+    IndexTooNewError; OSError.
+    """
+    _make_private(path)
+    lock = WriterLock(path)
+    lock.acquire()
+    try:
+        writing = _connect(path, synchronous)
+        migrate(writing)
+        reading = _connect(path, synchronous)
+        reading.execute("PRAGMA query_only = ON")
+        _lay_out_log(path)
+    except sqlite3.Error as error:
+        raise translated(error) from error
+    finally:
+        lock.release()
+    return SqliteIndex(reading, writing, lock)
+
+
+def _make_private(path: Path) -> None:
+    """Create the file with mode 0600; SQLite gives its log and shared memory the same."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    os.close(os.open(path, flags, 0o600))
+
+
+def _connect(path: Path, synchronous: Synchronous) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, timeout=FOREIGN_WAIT_S, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS
+    )
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+    connection.execute(f"PRAGMA synchronous = {synchronous}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+    return connection
+
+
+def _lay_out_log(path: Path) -> None:
+    """Write the log's space before it is needed, so that a commit overwrites instead of appending.
+
+    A sync that makes a file longer also commits the file system's journal: 1.8 ms against 0.45 ms, measured on ext4. SQLite reads the
+    log up to the first frame whose checksum or salt is wrong, so zeros behind its end are nothing. Called under the writer
+    lock and with a connection open, so nobody writes or removes the log meanwhile.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    with log.open("r+b") as file:
+        missing = LOG_BYTES - file.seek(0, os.SEEK_END)
+        if missing > 0:
+            file.write(bytes(missing))
+            file.flush()
+            os.fsync(file.fileno())

@@ -1,0 +1,202 @@
+"""The objects in SQL."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+from cybous3.server.meta.conditions import Current, require
+from cybous3.server.meta.port import ListPage, ListQuery
+from cybous3.server.meta.sqlite import rows
+from cybous3.server.meta.sqlite.committer import Committer
+from cybous3.server.meta.sqlite.garbage import add_blobs, bury, is_known
+from cybous3.server.meta.sqlite.places import BucketRow, find_bucket
+from cybous3.server.meta.sqlite.reading import Reader
+from cybous3.server.meta.walk import BEYOND, Source, first_position, walk
+from cybous3.server.model.objects import NULL_VERSION, ObjectRecord, ObjectSummary, WriteCondition
+from cybous3.server.wire.errors import S3Error
+
+_GET: Final = f"SELECT {rows.RECORD_COLUMNS} FROM {rows.RECORD_TABLES} WHERE b.name = ? AND o.key = ?"  # noqa: S608  (constants)
+_CURRENT: Final = "SELECT etag, size, modified_ms, content, extents, layout FROM objects WHERE bucket = ? AND key = ?"
+_PUT: Final = (
+    "INSERT OR REPLACE INTO objects (bucket, key, size, etag, modified_ms, version, owner, storage_class, checksum_algorithm, "
+    "checksum_type, checksum, content, extents, layout, system, user) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_LIST: Final = (
+    "SELECT CAST(key AS TEXT), size, etag, modified_ms, coalesce(owner, ?), coalesce(storage_class, 'STANDARD'), "
+    "checksum_algorithm, checksum_type, coalesce(version, 'null') "
+    "FROM objects WHERE bucket = ? AND key >= ? AND key < ? ORDER BY key LIMIT ?"
+)
+
+
+class _Row(NamedTuple):
+    """The current object as a write finds it."""
+
+    etag: str
+    size: int
+    modified_ms: int
+    content: int | None
+    extents: bytes | None
+    layout: int | None
+
+
+class SqliteObjects:
+    """`Objects` of the port."""
+
+    def __init__(self, reader: Reader, committer: Committer) -> None:
+        self._reader = reader
+        self._committer = committer
+
+    async def put(self, record: ObjectRecord, condition: WriteCondition) -> None:
+        """See the port."""
+
+        def mutation(connection: sqlite3.Connection) -> None:
+            bucket = find_bucket(connection, record.bucket)
+            replace(connection, bucket, record, condition)
+
+        await self._committer.run(mutation)
+
+    async def get(self, bucket: str, key: str) -> ObjectRecord:
+        """See the port."""
+        row = self._reader.one(_GET, (bucket, key.encode()))
+        if row is None:
+            self._reader.bucket(bucket)
+            raise S3Error("NoSuchKey", Key=key)
+        return rows.record_of(bucket, key, row)
+
+    async def delete(self, bucket: str, key: str, condition: WriteCondition) -> bool:
+        """See the port."""
+        return await self._committer.run(
+            lambda connection: _delete(connection, find_bucket(connection, bucket).id, key, condition)
+        )
+
+    async def delete_many(self, bucket: str, keys: Sequence[tuple[str, WriteCondition]]) -> Sequence[Exception | None]:
+        """See the port."""
+
+        def one(connection: sqlite3.Connection, bucket_id: int, key: str, condition: WriteCondition) -> Exception | None:
+            try:
+                _delete(connection, bucket_id, key, condition)
+            except S3Error as error:
+                return error
+            return None
+
+        def mutation(connection: sqlite3.Connection) -> list[Exception | None]:
+            bucket_id = find_bucket(connection, bucket).id
+            return [one(connection, bucket_id, key, condition) for key, condition in keys]
+
+        return await self._committer.run(mutation)
+
+    async def list(self, query: ListQuery) -> ListPage:
+        """See the port."""
+        bucket = self._reader.bucket(query.bucket)
+        end = query.prefix.encode() + BEYOND
+
+        def fetch(position: bytes, count: int) -> Sequence[tuple[Any, ...]]:
+            return self._reader.all(_LIST, (bucket.owner, bucket.id, position, end, count))
+
+        source: Source[bytes, tuple[Any, ...]] = Source(
+            fetch, lambda row: row[0].encode() + b"\0", lambda prefix: prefix.encode() + BEYOND
+        )
+        start = first_position(query.prefix, query.delimiter, query.after)
+        page = walk(source, start, query.prefix, query.delimiter, query.limit)
+        return ListPage([ObjectSummary._make(row) for row in page.rows], page.prefixes, _next_after(page.last, page.more))
+
+
+def _next_after(last: tuple[Any, ...] | str | None, more: bool) -> str:  # noqa: FBT001  (the two halves of one answer)
+    if not more or last is None:
+        return ""
+    return last if isinstance(last, str) else last[0]
+
+
+def replace(
+    connection: sqlite3.Connection,
+    bucket: BucketRow,
+    record: ObjectRecord,
+    condition: WriteCondition,
+    *,
+    adopted: Iterable[bytes] = (),
+) -> None:
+    """Make `record` current, inside a transaction. `adopted` are blobs that were a part's until now."""
+    key = record.key.encode()
+    old = _current(connection, bucket.id, key)
+    require(condition, None if old is None else Current(*old[:3]), record.key)
+    old_blobs = set() if old is None else set(_blobs_of(connection, old))
+    packed = rows.pack_extents(record.extents)
+    new_blobs = set(rows.blob_ids(packed)) - set(adopted)
+    fresh = new_blobs - old_blobs
+    if any(is_known(connection, blob) for blob in fresh):
+        raise S3Error("OperationAborted", Key=record.key)
+    add_blobs(connection, fresh)
+    bury(connection, old_blobs - new_blobs)
+    content, extents, layout = _place_bytes(connection, record, packed, old)
+    connection.execute(_PUT, _values(bucket, key, record) + (content, extents, layout, *_metadata(record)))
+
+
+def _values(bucket: BucketRow, key: bytes, record: ObjectRecord) -> tuple[Any, ...]:
+    return (
+        bucket.id,
+        key,
+        record.size,
+        record.etag,
+        record.modified_ms,
+        None if record.version_id == NULL_VERSION else record.version_id,
+        None if record.owner == bucket.owner else record.owner,
+        None if record.storage_class == rows.STANDARD else record.storage_class,
+        *rows.checksum_columns(record.checksum),
+    )
+
+
+def _metadata(record: ObjectRecord) -> tuple[str | None, str | None]:
+    return rows.pack_mapping(record.system), rows.pack_mapping(record.user)
+
+
+def _place_bytes(
+    connection: sqlite3.Connection, record: ObjectRecord, packed: bytes | None, old: _Row | None
+) -> tuple[int | None, bytes | None, int | None]:
+    """Store what does not fit the row, drop what the old row had there, and return content, extents and layout."""
+    content = _place_content(connection, record.inline or None, None if old is None else old.content)
+    if old is not None and old.layout is not None:
+        connection.execute("DELETE FROM layouts WHERE id = ?", (old.layout,))
+    if not record.parts and len(record.extents) <= 1:
+        return content, packed, None
+    cursor = connection.execute(
+        "INSERT INTO layouts (extents, parts) VALUES (?, ?)", (packed or b"", rows.pack_parts(record.parts))
+    )
+    return content, None, cursor.lastrowid
+
+
+def _place_content(connection: sqlite3.Connection, data: bytes | None, old: int | None) -> int | None:
+    if data is not None and old is not None:
+        connection.execute("UPDATE contents SET data = ? WHERE id = ?", (data, old))
+        return old
+    if data is not None:
+        return connection.execute("INSERT INTO contents (data) VALUES (?)", (data,)).lastrowid
+    if old is not None:
+        connection.execute("DELETE FROM contents WHERE id = ?", (old,))
+    return None
+
+
+def _current(connection: sqlite3.Connection, bucket_id: int, key: bytes) -> _Row | None:
+    row = connection.execute(_CURRENT, (bucket_id, key)).fetchone()
+    return None if row is None else _Row._make(row)
+
+
+def _blobs_of(connection: sqlite3.Connection, row: _Row) -> list[bytes]:
+    if row.layout is None:
+        return rows.blob_ids(row.extents)
+    found = connection.execute("SELECT extents FROM layouts WHERE id = ?", (row.layout,)).fetchone()
+    return rows.blob_ids(found[0])
+
+
+def _delete(connection: sqlite3.Connection, bucket_id: int, key: str, condition: WriteCondition) -> bool:
+    encoded = key.encode()
+    row = _current(connection, bucket_id, encoded)
+    require(condition, None if row is None else Current(*row[:3]), key)
+    if row is None:
+        return False
+    bury(connection, _blobs_of(connection, row))
+    connection.execute("DELETE FROM objects WHERE bucket = ? AND key = ?", (bucket_id, encoded))
+    if row.content is not None:
+        connection.execute("DELETE FROM contents WHERE id = ?", (row.content,))
+    if row.layout is not None:
+        connection.execute("DELETE FROM layouts WHERE id = ?", (row.layout,))
+    return True

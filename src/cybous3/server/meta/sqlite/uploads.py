@@ -1,0 +1,239 @@
+"""The multipart uploads in SQL."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from cybous3.server.meta.port import UploadPage, UploadQuery
+from cybous3.server.meta.sqlite import rows
+from cybous3.server.meta.sqlite.committer import Committer
+from cybous3.server.meta.sqlite.garbage import add_blobs, bury, is_known
+from cybous3.server.meta.sqlite.objects import replace
+from cybous3.server.meta.sqlite.places import find_bucket
+from cybous3.server.meta.sqlite.reading import Reader
+from cybous3.server.meta.walk import BEYOND, Source, Walked, first_position, walk
+from cybous3.server.model.objects import ObjectRecord, WriteCondition
+from cybous3.server.model.uploads import Part, Upload
+from cybous3.server.wire.errors import S3Error
+
+_COLUMNS: Final = (
+    "token, owner, initiator, created_ms, storage_class, system, user, checksum_algorithm, checksum_type"
+)
+_CREATE: Final = (
+    f"INSERT INTO uploads (bucket, key, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  (constants)
+)
+_FIND: Final = "SELECT u.id FROM uploads u JOIN buckets b ON b.id = u.bucket WHERE u.token = ? AND b.name = ? AND u.key = ?"
+_GET: Final = (
+    f"SELECT {_COLUMNS} FROM uploads WHERE token = ? AND key = ? AND bucket = "  # noqa: S608  (constants)
+    "(SELECT id FROM buckets WHERE name = ?)"
+)
+_LIST: Final = (
+    f"SELECT CAST(key AS TEXT), {_COLUMNS} FROM uploads "  # noqa: S608  (constants)
+    "WHERE bucket = ? AND (key, created_ms, token) > (?, ?, ?) AND key < ? ORDER BY key, created_ms, token LIMIT ?"
+)
+_PART_COLUMNS: Final = "number, size, etag, modified_ms, checksum_algorithm, checksum_type, checksum, extents"
+_PUT_PART: Final = (
+    f"INSERT OR REPLACE INTO parts (upload, {_PART_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  (constants)
+)
+_PARTS: Final = (
+    f"SELECT {_PART_COLUMNS} FROM parts WHERE upload = ? AND number > ? ORDER BY number LIMIT ?"  # noqa: S608  (constants)
+)
+
+_Position = tuple[bytes, int, str]  # exclusive: key, time of creation, id
+
+
+class SqliteUploads:
+    """`Uploads` of the port."""
+
+    def __init__(self, reader: Reader, committer: Committer) -> None:
+        self._reader = reader
+        self._committer = committer
+
+    async def create(self, upload: Upload) -> None:
+        """See the port."""
+
+        def mutation(connection: sqlite3.Connection) -> None:
+            bucket = find_bucket(connection, upload.bucket)
+            connection.execute(_CREATE, (bucket.id, upload.key.encode(), *_values(upload)))
+
+        await self._committer.run(mutation)
+
+    async def get(self, bucket: str, key: str, upload_id: str) -> Upload:
+        """See the port."""
+        row = self._reader.one(_GET, (upload_id, key.encode(), bucket))
+        if row is None:
+            raise _no_such(upload_id)
+        return _upload_of(bucket, key, row)
+
+    async def put_part(self, bucket: str, key: str, upload_id: str, part: Part) -> None:
+        """See the port."""
+
+        def mutation(connection: sqlite3.Connection) -> None:
+            upload = _find(connection, bucket, key, upload_id)
+            _put_part(connection, upload, part)
+
+        await self._committer.run(mutation)
+
+    async def parts(
+        self, bucket: str, key: str, upload_id: str, *, after: int = 0, limit: int = 10_000
+    ) -> Sequence[Part]:
+        """See the port."""
+        found = self._reader.one(_FIND, (upload_id, bucket, key.encode()))
+        if found is None:
+            raise _no_such(upload_id)
+        return [_part_of(row) for row in self._reader.all(_PARTS, (found[0], after, limit))]
+
+    async def complete(
+        self, upload: Upload, record: ObjectRecord, used: Iterable[int], condition: WriteCondition
+    ) -> None:
+        """See the port."""
+        numbers = list(used)
+
+        def mutation(connection: sqlite3.Connection) -> None:
+            _complete(connection, upload, record, numbers, condition)
+
+        await self._committer.run(mutation)
+
+    async def abort(self, bucket: str, key: str, upload_id: str) -> None:
+        """See the port."""
+
+        def mutation(connection: sqlite3.Connection) -> None:
+            _forget(connection, _find(connection, bucket, key, upload_id))
+
+        await self._committer.run(mutation)
+
+    async def list(self, query: UploadQuery) -> UploadPage:
+        """See the port."""
+        bucket = self._reader.bucket(query.bucket)
+        end = query.prefix.encode() + BEYOND
+
+        def fetch(position: _Position, count: int) -> Sequence[tuple[Any, ...]]:
+            return self._reader.all(_LIST, (bucket.id, *position, end, count))
+
+        source: Source[_Position, tuple[Any, ...]] = Source(
+            fetch, _position_of, lambda prefix: (prefix.encode() + BEYOND, -1, "")
+        )
+        page = walk(source, self._start(query), query.prefix, query.delimiter, query.limit)
+        return _page(query.bucket, page)
+
+    def _start(self, query: UploadQuery) -> _Position:
+        """Return where the page begins. A marker that was aborted meanwhile begins its key anew: shown twice, never skipped."""
+        key = query.key_marker
+        if key and query.upload_id_marker and key.startswith(query.prefix):
+            row = self._reader.one(_GET, (query.upload_id_marker, key.encode(), query.bucket))
+            return (key.encode(), -1 if row is None else row[3], query.upload_id_marker)
+        return (first_position(query.prefix, query.delimiter, key), -1, "")
+
+
+def _values(upload: Upload) -> tuple[Any, ...]:
+    return (
+        upload.id,
+        upload.owner,
+        upload.initiator,
+        upload.created_ms,
+        upload.storage_class,
+        rows.pack_mapping(upload.system),
+        rows.pack_mapping(upload.user),
+        upload.checksum_algorithm,
+        upload.checksum_type,
+    )
+
+
+def _upload_of(bucket: str, key: str, row: Sequence[Any]) -> Upload:
+    token, owner, initiator, created_ms, storage_class, system, user, algorithm, kind = row
+    return Upload(
+        id=token,
+        bucket=bucket,
+        key=key,
+        owner=owner,
+        initiator=initiator,
+        created_ms=created_ms,
+        storage_class=storage_class,
+        system=rows.unpack_mapping(system),
+        user=rows.unpack_mapping(user),
+        checksum_algorithm=algorithm,
+        checksum_type=kind,
+    )
+
+
+def _position_of(row: tuple[Any, ...]) -> _Position:
+    return (row[0].encode(), row[4], row[1])
+
+
+def _page(bucket: str, page: Walked[tuple[Any, ...]]) -> UploadPage:
+    uploads = [_upload_of(bucket, row[0], row[1:]) for row in page.rows]
+    if not page.more or page.last is None:
+        return UploadPage(uploads, page.prefixes)
+    if isinstance(page.last, str):
+        return UploadPage(uploads, page.prefixes, page.last)
+    return UploadPage(uploads, page.prefixes, page.last[0], page.last[1])
+
+
+def _part_of(row: tuple[Any, ...]) -> Part:
+    number, size, etag, modified_ms, algorithm, kind, checksum, extents = row
+    return Part(
+        number, size, etag, modified_ms, rows.checksum_of(algorithm, kind, checksum), rows.unpack_extents(extents)
+    )
+
+
+def _no_such(upload_id: str) -> S3Error:
+    return S3Error("NoSuchUpload", UploadId=upload_id)
+
+
+def _find(connection: sqlite3.Connection, bucket: str, key: str, upload_id: str) -> int:
+    row = connection.execute(_FIND, (upload_id, bucket, key.encode())).fetchone()
+    if row is None:
+        raise _no_such(upload_id)
+    found: int = row[0]
+    return found
+
+
+def _put_part(connection: sqlite3.Connection, upload: int, part: Part) -> None:
+    packed = rows.pack_extents(part.extents)
+    blobs = rows.blob_ids(packed)
+    if any(is_known(connection, blob) for blob in blobs):
+        raise S3Error("OperationAborted")
+    old = connection.execute("SELECT extents FROM parts WHERE upload = ? AND number = ?", (upload, part.number)).fetchone()
+    add_blobs(connection, blobs)
+    if old is not None:
+        bury(connection, rows.blob_ids(old[0]))
+    values = (part.number, part.size, part.etag, part.modified_ms, *rows.checksum_columns(part.checksum), packed)
+    connection.execute(_PUT_PART, (upload, *values))
+
+
+def _complete(
+    connection: sqlite3.Connection, upload: Upload, record: ObjectRecord, numbers: list[int], condition: WriteCondition
+) -> None:
+    row_id = _find(connection, upload.bucket, upload.key, upload.id)
+    bucket = find_bucket(connection, upload.bucket)
+    found: dict[int, bytes | None] = dict(
+        connection.execute("SELECT number, extents FROM parts WHERE upload = ?", (row_id,)).fetchall()
+    )
+    if any(number not in found for number in numbers):
+        raise S3Error("InvalidPart", UploadId=upload.id)
+    kept = b"".join(found[number] or b"" for number in numbers)
+    if kept != (rows.pack_extents(record.extents) or b""):
+        raise S3Error("InvalidPart", UploadId=upload.id)
+    replace(connection, bucket, record, condition, adopted=rows.blob_ids(kept))
+    used = set(numbers)
+    for number, extents in found.items():
+        if number not in used:
+            bury(connection, rows.blob_ids(extents))
+    _drop(connection, row_id)
+
+
+def _forget(connection: sqlite3.Connection, row_id: int) -> None:
+    for (extents,) in connection.execute("SELECT extents FROM parts WHERE upload = ?", (row_id,)).fetchall():
+        bury(connection, rows.blob_ids(extents))
+    _drop(connection, row_id)
+
+
+def _drop(connection: sqlite3.Connection, row_id: int) -> None:
+    connection.execute("DELETE FROM parts WHERE upload = ?", (row_id,))
+    connection.execute("DELETE FROM uploads WHERE id = ?", (row_id,))
+
+
+def forget_uploads(connection: sqlite3.Connection, bucket_id: int) -> None:
+    """Forget all uploads of a bucket, inside a transaction."""
+    for (row_id,) in connection.execute("SELECT id FROM uploads WHERE bucket = ?", (bucket_id,)).fetchall():
+        _forget(connection, row_id)
