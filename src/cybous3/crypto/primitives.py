@@ -1,0 +1,125 @@
+"""The few primitives everything else is made of: HKDF over SHA-384, AES-256-SIV, AES-256-GCM, 0x80 padding.
+
+One hash family, one key per use, no option anywhere. A failed authentication is `None` here; the caller, who knows
+what was being opened, turns it into the one error that belongs there. Randomness arrives as an argument.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
+
+Entropy: TypeAlias = Callable[[int], bytes]
+"""`entropy(n)` gives n fresh random bytes; the program passes `os.urandom`, tests pass something repeatable."""
+
+Bytes: TypeAlias = bytes | bytearray | memoryview
+
+NONCE_LEN = 12
+TAG_LEN = 16
+SIV_LEN = 16
+_HASH_LEN = 48
+
+
+def hmac_sha384(key: bytes, message: bytes) -> bytes:
+    """HMAC-SHA-384, 48 bytes."""
+    return hmac.digest(key, message, "sha384")
+
+
+def sha384_256(data: bytes) -> bytes:
+    """Return the first 32 bytes of SHA-384."""
+    return hashlib.sha384(data).digest()[:32]
+
+
+def hkdf_expand(prk: bytes, info: bytes, length: int) -> bytes:
+    """HKDF-Expand with SHA-384 (RFC 5869 §2.3); `length` at most 255 * 48 bytes."""
+    if not 0 < length <= 255 * _HASH_LEN:
+        msg = f"HKDF cannot give {length} bytes"
+        raise ValueError(msg)
+    output, block = b"", b""
+    for counter in range(1, -(-length // _HASH_LEN) + 1):
+        block = hmac_sha384(prk, block + info + bytes((counter,)))
+        output += block
+    return output[:length]
+
+
+def hkdf(ikm: bytes, *, salt: bytes, info: bytes, length: int) -> bytes:
+    """HKDF with SHA-384, extract then expand (RFC 5869); an empty salt means 48 zero bytes."""
+    return hkdf_expand(hmac_sha384(salt or bytes(_HASH_LEN), ikm), info, length)
+
+
+def siv_seal(key: bytes, components: Sequence[bytes], plaintext: bytes) -> bytes:
+    """AES-256-SIV (RFC 5297) with a 64-byte key: 16 bytes SIV in front, then the ciphertext.
+
+    The associated data are separate S2V components, in order. None may be empty: some libraries skip empty ones
+    (CVE-2023-2975), so the format never has any.
+    """
+    return AESSIV(_siv_key(key)).encrypt(plaintext, _no_empty(components))
+
+
+def siv_open(key: bytes, components: Sequence[bytes], sealed: bytes) -> bytes | None:
+    """Return the plaintext of `siv_seal`, or None when anything differs."""
+    if len(sealed) < SIV_LEN:
+        return None
+    try:
+        return AESSIV(_siv_key(key)).decrypt(sealed, _no_empty(components))
+    except InvalidTag:
+        return None
+
+
+def gcm_seal(key: bytes, aad: bytes, plaintext: bytes, entropy: Entropy) -> bytes:
+    """AES-256-GCM under a fresh nonce: nonce 12, ciphertext, tag 16. For a key that seals few messages."""
+    nonce = entropy(NONCE_LEN)
+    return nonce + AESGCM(_key32(key)).encrypt(nonce, plaintext, aad)
+
+
+def gcm_open(key: bytes, aad: bytes, sealed: bytes) -> bytes | None:
+    """Return the plaintext of `gcm_seal`, or None when anything differs."""
+    if len(sealed) < NONCE_LEN + TAG_LEN:
+        return None
+    try:
+        return AESGCM(_key32(key)).decrypt(sealed[:NONCE_LEN], sealed[NONCE_LEN:], aad)
+    except InvalidTag:
+        return None
+
+
+def equal(left: bytes, right: bytes) -> bool:
+    """Comparison in constant time."""
+    return hmac.compare_digest(left, right)
+
+
+def pad(data: bytes, multiple: int) -> bytes:
+    """0x80, then zeros up to the next multiple: one to `multiple` bytes are added, so padding is injective."""
+    return data + b"\x80" + bytes(-(len(data) + 1) % multiple)
+
+
+def unpad(data: bytes, multiple: int) -> bytes | None:
+    """Return the inverse of `pad`, or None unless `data` is exactly what `pad` would have made."""
+    body = data.rstrip(b"\0")
+    if len(data) % multiple or not body.endswith(b"\x80") or len(data) - len(body) >= multiple:
+        return None
+    return body[:-1]
+
+
+def _siv_key(key: bytes) -> bytes:
+    # The library would take 32 and 48 bytes as AES-128 and AES-192; this format has one size.
+    if len(key) != 64:  # noqa: PLR2004 - the size of the key, said in the message
+        msg = "an AES-256-SIV key has 64 bytes"
+        raise ValueError(msg)
+    return key
+
+
+def _key32(key: bytes) -> bytes:
+    if len(key) != 32:  # noqa: PLR2004 - the size of the key, said in the message
+        msg = "an AES-256-GCM key has 32 bytes"
+        raise ValueError(msg)
+    return key
+
+
+def _no_empty(components: Sequence[bytes]) -> list[bytes]:
+    if not all(components):
+        msg = "an associated data component is empty"
+        raise ValueError(msg)
+    return list(components)
