@@ -142,7 +142,7 @@ def from_base64(name: str, text: str) -> bytes:
 
 
 def composite(name: str, digests: Iterable[bytes]) -> str:
-    """Return a multipart object's composite checksum: base64 of the checksum of the parts' digests, `-`, their count."""
+    """Return a multipart object's composite checksum: base64 of the checksum of the parts' digests, `-`, the count."""
     if not algorithm(name).composite:
         raise ChecksumError(f"{name} has no composite form")
     parts = list(digests)

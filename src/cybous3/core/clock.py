@@ -42,6 +42,8 @@ def amz_date(now: float) -> str:
     return (_EPOCH + timedelta(seconds=int(now))).strftime("%Y%m%dT%H%M%SZ")
 
 
+# Requests of one second share their date; only dates that could be read are kept.
+@lru_cache(maxsize=4096)
 def parse_amz_date(text: str) -> int:
     """Return the seconds since the epoch of `20261105T123456Z`; ValueError for anything else."""
     match = _AMZ_DATE.fullmatch(text)

@@ -84,7 +84,7 @@ def resolve(
     """Return every field's setting by name.
 
     `flags` is keyed by field name, None meaning "not given"; `env` is a whole environment, of which only the fields'
-    variables are read; an empty variable counts as not given, as shells and unit files cannot unset. Raises ConfigError.
+    variables are read; an empty variable counts as not given, as unit files cannot unset one. Raises ConfigError.
     """
     layers = Layers(flags, env, env_prefix, toml, toml_name)
     _refuse_unknown(layers, {field.name for field in fields})
@@ -146,7 +146,7 @@ def _first_said(field: Field, layers: Layers) -> tuple[object, str] | None:
 
 
 def text(raw: object) -> str:
-    """A text that is not empty."""
+    """Take a text that is not empty."""
     if not isinstance(raw, str) or not raw:
         msg = "is not a text, or empty"
         raise ValueError(msg)
@@ -166,7 +166,7 @@ _TRUTH: Final = {
 
 
 def boolean(raw: object) -> bool:
-    """true, yes, on, 1 or false, no, off, 0, in any case; or a TOML boolean."""
+    """Take true, yes, on, 1 or false, no, off, 0, in any case; or a TOML boolean."""
     if isinstance(raw, bool):
         return raw
     if isinstance(raw, str) and raw.lower() in _TRUTH:
@@ -214,7 +214,7 @@ def choice(*allowed: str) -> Parse:
 
 
 def texts(raw: object) -> tuple[str, ...]:
-    """A list of texts: a TOML array, or text separated by commas; spaces around are cut, empty ones are refused."""
+    """Take a list of texts: a TOML array, or text with commas; spaces around are cut, empty ones are refused."""
     parts = [part.strip() for part in raw.split(",")] if isinstance(raw, str) else raw
     if not isinstance(parts, list) or not all(isinstance(part, str) and part for part in parts):
         msg = "is not a list of texts"
@@ -226,7 +226,7 @@ _PORT_MAX: Final = 65_535
 
 
 def host_port(raw: object) -> tuple[str, int]:
-    """`HOST:PORT`, `[IPv6]:PORT` or `:PORT` (every address); port 0 asks the system for a free one."""
+    """Take `HOST:PORT`, `[IPv6]:PORT` or `:PORT` (every address); port 0 asks the system for a free one."""
     host, colon, port = text(raw).rpartition(":")
     value = _int(port)
     bracketed = host.startswith("[") and host.endswith("]")
