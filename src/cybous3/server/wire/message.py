@@ -4,7 +4,7 @@ The edge has already refused what is not one unambiguous HTTP/1.1 message: names
 stripped, nothing holds CR, LF or NUL, and a body has exactly one length.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,26 +13,25 @@ class Headers:
     """An ordered multimap of header fields. Names are lower case; values are text decoded as latin-1.
 
     latin-1 keeps every byte; who expects UTF-8 (user metadata, RFC 2047 aside) encodes back and decodes.
+    `first` maps each name to its first value. It is there for decoders, which look up dozens of names a request.
     """
 
-    __slots__ = ("_first", "items_in_order")
+    __slots__ = ("first", "items_in_order")
 
     def __init__(self, items: Sequence[tuple[str, str]] = ()) -> None:
         self.items_in_order: tuple[tuple[str, str], ...] = tuple(items)
-        self._first: dict[str, str] = {}
-        for name, value in self.items_in_order:
-            self._first.setdefault(name, value)
+        self.first: Mapping[str, str] = dict(reversed(self.items_in_order))
 
     def get(self, name: str) -> str | None:
         """Return the first value of `name`, or None."""
-        return self._first.get(name)
+        return self.first.get(name)
 
     def all(self, name: str) -> list[str]:
         """Return every value of `name`, in the order received."""
         return [value for other, value in self.items_in_order if other == name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._first
+        return name in self.first
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self.items_in_order)
