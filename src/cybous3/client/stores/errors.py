@@ -46,13 +46,13 @@ class PreconditionFailed(StoreError):
 
 
 class AlreadyExists(StoreError):
-    """The bucket exists already. `ours` is True when it belongs to the same account."""
+    """The bucket exists already and is the account's own."""
 
     exit_code = 22
 
-    def __init__(self, message: str, *, ours: bool, hint: str | None = None, code: str = "", status: int = 0) -> None:
-        super().__init__(message, hint=hint, code=code, status=status)
-        self.ours = ours
+
+class NameTaken(AlreadyExists):
+    """The bucket exists already and is somebody else's."""
 
 
 class BucketNotEmpty(StoreError):
@@ -92,15 +92,10 @@ class ClockSkew(StoreError):
 
 
 class WrongRegion(StoreError):
-    """The bucket lives in another region; `region` names it when the server told."""
+    """The bucket lives in another region; `region` names it where the server told."""
 
     exit_code = 21
-
-    def __init__(
-        self, message: str, *, region: str | None, hint: str | None = None, code: str = "", status: int = 0
-    ) -> None:
-        super().__init__(message, hint=hint, code=code, status=status)
-        self.region = region
+    region: str | None = None
 
 
 class Unreachable(StoreError):

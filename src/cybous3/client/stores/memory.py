@@ -1,0 +1,305 @@
+"""A bucket in memory: for tests and for trying things out. Everything is gone with the process."""
+
+import hashlib
+import secrets
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+from zlib import crc32
+
+from cybous3.client.stores.errors import NoSuchUpload, NotFound, PreconditionFailed, RangeOutside, Refused
+from cybous3.client.stores.listing import page_of
+from cybous3.client.stores.port import (
+    NO_METADATA,
+    Body,
+    Capabilities,
+    Entry,
+    Failure,
+    ObjectInfo,
+    Page,
+    Part,
+    UploadInfo,
+    Written,
+    pieces,
+)
+from cybous3.core.clock import Clock
+
+_KEY_BYTES_MAX = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    info: ObjectInfo
+    data: bytes
+
+
+@dataclass(slots=True)
+class _Upload:
+    key: str
+    metadata: Mapping[str, str]
+    content_type: str
+    initiated_s: float
+    parts: dict[int, tuple[Part, bytes]] = field(default_factory=dict)
+
+
+class MemoryStore:
+    """One bucket. `capabilities` may be narrowed to try what callers do with less."""
+
+    def __init__(self, capabilities: Capabilities | None = None, clock: Clock = time.time) -> None:
+        self._capabilities = capabilities or Capabilities()
+        self._clock = clock
+        self._objects: dict[str, _Stored] = {}
+        self._uploads: dict[str, _Upload] = {}
+        self._lock = threading.RLock()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What was given."""
+        return self._capabilities
+
+    def put(
+        self,
+        key: str,
+        body: Body,
+        *,
+        metadata: Mapping[str, str] = NO_METADATA,
+        content_type: str | None = None,
+        absent: bool = False,
+        if_match: str | None = None,
+    ) -> Written:
+        """Write the object."""
+        data = b"".join(pieces(body))
+        return self._store(checked_key(key), data, metadata, content_type or "", absent=absent, if_match=if_match)
+
+    def get(
+        self, key: str, *, start: int = 0, length: int | None = None, if_match: str | None = None
+    ) -> "BytesDownload":
+        """Open the object."""
+        stored = self._found(key)
+        if if_match not in {None, stored.info.etag}:
+            raise PreconditionFailed(f"{key!r}: not that state any more", code="PreconditionFailed")
+        if start and start >= len(stored.data):
+            raise RangeOutside(f"{key!r}: the range begins after the end", code="InvalidRange")
+        end = None if length is None else start + length
+        return BytesDownload(stored.info, stored.data[start:end])
+
+    def head(self, key: str) -> ObjectInfo:
+        """Return what is known."""
+        return self._found(key).info
+
+    def list(
+        self, prefix: str = "", *, delimiter: str = "", token: str | None = None, after: str = "", limit: int = 1000
+    ) -> Page:
+        """Return one page."""
+        with self._lock:
+            entries = [entry_of(self._objects[key].info) for key in sorted(self._objects)]
+        limit = min(limit, self._capabilities.list_page_max)
+        return page_of(entries, prefix=prefix, delimiter=delimiter, token=token, after=after, limit=limit)
+
+    def delete(self, key: str) -> None:
+        """Remove the object."""
+        with self._lock:
+            self._objects.pop(key, None)
+
+    def delete_many(self, keys: Sequence[str]) -> Sequence[Failure]:
+        """Remove many objects."""
+        checked_batch(keys, self._capabilities)
+        for key in keys:
+            self.delete(key)
+        return []
+
+    def copy(
+        self, source: str, key: str, *, metadata: Mapping[str, str] | None = None, if_match: str | None = None
+    ) -> Written:
+        """Copy inside the bucket."""
+        stored = self._found(source)
+        if if_match not in {None, stored.info.etag}:
+            raise PreconditionFailed(f"{source!r}: not that state any more", code="PreconditionFailed")
+        if source == key and metadata is None:
+            raise Refused("an object is copied onto itself only to change its metadata", code="InvalidRequest")
+        kept = stored.info.metadata if metadata is None else metadata
+        return self._store(checked_key(key), stored.data, kept, stored.info.content_type)
+
+    def create_upload(
+        self, key: str, *, metadata: Mapping[str, str] = NO_METADATA, content_type: str | None = None
+    ) -> str:
+        """Begin an upload."""
+        upload_id = secrets.token_hex(16)
+        with self._lock:
+            self._uploads[upload_id] = _Upload(checked_key(key), dict(metadata), content_type or "", self._clock())
+        return upload_id
+
+    def upload_part(self, key: str, upload_id: str, number: int, body: Body) -> Part:
+        """Store one part."""
+        data = b"".join(pieces(body))
+        part = make_part(number, data, self._capabilities)
+        with self._lock:
+            self._upload(key, upload_id).parts[number] = (part, data)
+        return part
+
+    def copy_part(
+        self,
+        key: str,
+        upload_id: str,
+        number: int,
+        *,
+        source: str,
+        start: int,
+        length: int,
+        if_match: str | None = None,
+    ) -> Part:
+        """Store one part from another object."""
+        with self.get(source, start=start, length=length, if_match=if_match) as download:
+            return self.upload_part(key, upload_id, number, download.read())
+
+    def list_parts(self, key: str, upload_id: str) -> Sequence[Part]:
+        """Return the parts so far."""
+        with self._lock:
+            parts = self._upload(key, upload_id).parts
+            return [parts[number][0] for number in sorted(parts)]
+
+    def list_uploads(self, prefix: str = "") -> Iterator[UploadInfo]:
+        """Yield the unfinished uploads."""
+        with self._lock:
+            found = [UploadInfo(u.key, upload_id, u.initiated_s) for upload_id, u in self._uploads.items()]
+        return iter(sorted(info for info in found if info.key.startswith(prefix)))
+
+    def complete_upload(self, key: str, upload_id: str, parts: Sequence[Part], *, absent: bool = False) -> Written:
+        """Make the object visible."""
+        with self._lock:
+            upload = self._upload(key, upload_id)
+            held = {number: part for number, (part, _) in upload.parts.items()}
+            check_parts(key, parts, held, self._capabilities)
+            data = b"".join(upload.parts[part.number][1] for part in parts)
+            written = self._store(key, data, upload.metadata, upload.content_type, absent=absent, parts=len(parts))
+            del self._uploads[upload_id]
+            return written
+
+    def abort_upload(self, key: str, upload_id: str) -> None:
+        """Forget the upload."""
+        del key
+        with self._lock:
+            self._uploads.pop(upload_id, None)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _found(self, key: str) -> _Stored:
+        with self._lock:
+            stored = self._objects.get(key)
+        if stored is None:
+            raise NotFound(f"{key!r}: not found", code="NoSuchKey")
+        return stored
+
+    def _upload(self, key: str, upload_id: str) -> _Upload:
+        upload = self._uploads.get(upload_id)
+        if upload is None or upload.key != key:
+            raise NoSuchUpload(f"{key!r}: the multipart upload is gone", code="NoSuchUpload")
+        return upload
+
+    def _store(
+        self,
+        key: str,
+        data: bytes,
+        metadata: Mapping[str, str],
+        content_type: str,
+        *,
+        absent: bool = False,
+        if_match: str | None = None,
+        parts: int = 0,
+    ) -> Written:
+        etag = make_etag(data, parts)
+        info = ObjectInfo(key, len(data), etag, self._clock(), dict(metadata), content_type)
+        with self._lock:
+            there = self._objects.get(key)
+            check_condition(key, None if there is None else there.info.etag, absent=absent, if_match=if_match)
+            self._objects[key] = _Stored(info, data)
+        return Written(etag)
+
+
+class BytesDownload:
+    """A download of bytes at hand."""
+
+    def __init__(self, info: ObjectInfo, data: bytes) -> None:
+        self.info = info
+        self.length = len(data)
+        self._rest = memoryview(data)
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:
+        """Fill the buffer."""
+        view = memoryview(buffer).cast("B")
+        count = min(view.nbytes, self._rest.nbytes)
+        view[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+    def read(self) -> bytes:
+        """Return the rest."""
+        rest, self._rest = bytes(self._rest), self._rest[:0]
+        return rest
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def entry_of(info: ObjectInfo) -> Entry:
+    """Return what a listing shows of an object."""
+    return Entry(info.key, info.size, info.etag, info.modified_s)
+
+
+def make_etag(data: bytes, parts: int = 0) -> str:
+    """Return an ETag that differs for different bytes."""
+    digest = hashlib.sha256(data).hexdigest()[:32]
+    return f"{digest}-{parts}" if parts else digest
+
+
+def make_part(number: int, data: bytes, capabilities: Capabilities) -> Part:
+    """Return the part these bytes make. Raises Refused for a number that cannot be."""
+    if not 1 <= number <= capabilities.parts_max:
+        raise Refused(f"no part has the number {number}", code="InvalidArgument")
+    return Part(number, make_etag(data), len(data), b64encode(crc32(data).to_bytes(4, "big")).decode())
+
+
+def check_parts(key: str, wanted: Sequence[Part], held: Mapping[int, Part], capabilities: Capabilities) -> None:
+    """Raise Refused unless `wanted` can make an object: at least one, ascending, all held, none but the last small."""
+    numbers = [part.number for part in wanted]
+    if not numbers or numbers != sorted(set(numbers)):
+        raise Refused(f"{key!r}: the parts are not in ascending order", code="InvalidPartOrder")
+    for part in wanted:
+        if part.number not in held or held[part.number].etag != part.etag:
+            raise Refused(f"{key!r}: part {part.number} is not there", code="InvalidPart")
+    if any(held[number].size < capabilities.part_bytes_min for number in numbers[:-1]):
+        raise Refused(f"{key!r}: a part is too small", code="EntityTooSmall")
+
+
+def check_condition(key: str, etag_there: str | None, *, absent: bool, if_match: str | None) -> None:
+    """Raise PreconditionFailed unless the state of `key` is the one the writer named."""
+    if absent and etag_there is not None:
+        raise PreconditionFailed(f"{key!r}: there already", code="PreconditionFailed")
+    if if_match is not None and if_match != etag_there:
+        raise PreconditionFailed(f"{key!r}: changed by somebody else", code="PreconditionFailed")
+
+
+def checked_key(key: str) -> str:
+    """Return the key. Raises Refused for one that no store takes."""
+    if not 1 <= len(key.encode("utf-8", "surrogatepass")) <= _KEY_BYTES_MAX:
+        raise Refused(f"a key has 1 to {_KEY_BYTES_MAX} bytes: {key[:40]!r}", code="KeyTooLongError")
+    return key
+
+
+def checked_batch(keys: Sequence[str], capabilities: Capabilities) -> None:
+    """Raise Refused when these are too many keys for one call."""
+    if len(keys) > capabilities.delete_many_max:
+        raise Refused(f"at most {capabilities.delete_many_max} keys at once, not {len(keys)}")

@@ -1,0 +1,73 @@
+"""Keep-alive connections shared by threads: the last one returned is the first one used, and idle ones expire."""
+
+import ssl
+import threading
+import time
+from pathlib import Path
+
+from cybous3.client.stores.errors import UntrustedServer
+from cybous3.client.stores.s3.connection import Connection, Timeouts, connect
+from cybous3.client.stores.s3.endpoint import Endpoint
+
+IDLE_MAX = 64
+# Common servers close idle connections after 60 s or more, ours after its own limit; AWS after about 20.
+IDLE_SECONDS_MAX = 15.0
+
+
+class Pool:
+    """The connections to one host of one endpoint. How many are in use at once is the callers' choice."""
+
+    def __init__(self, endpoint: Endpoint, host: str, context: ssl.SSLContext | None, timeouts: Timeouts) -> None:
+        self._endpoint, self._host = endpoint, host
+        self._context, self._timeouts = context, timeouts
+        self._idle: list[Connection] = []
+        self._lock = threading.Lock()
+
+    def take(self) -> tuple[Connection, bool]:
+        """Return a connection and whether it was used before; a used one may turn out to be closed."""
+        oldest_s = time.monotonic() - IDLE_SECONDS_MAX
+        while True:
+            with self._lock:
+                if not self._idle:
+                    break
+                connection = self._idle.pop()
+            if connection.last_used_s > oldest_s and connection.seems_alive():
+                return connection, True
+            connection.close()
+        return self.fresh(), False
+
+    def fresh(self) -> Connection:
+        """Open a new connection."""
+        return connect(self._endpoint, self._host, self._context, self._timeouts)
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep the connection for the next request, or close it if it cannot serve one."""
+        if connection.reusable:
+            connection.last_used_s = time.monotonic()
+            with self._lock:
+                if len(self._idle) < IDLE_MAX:
+                    self._idle.append(connection)
+                    return
+        connection.close()
+
+    def close(self) -> None:
+        """Close what is idle."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+
+def tls_context(endpoint: Endpoint, ca_file: Path | None) -> ssl.SSLContext | None:
+    """Return what proves the server's identity: the system's authorities, or only those in `ca_file`.
+
+    None for an endpoint without TLS. There is no way to switch the proof off.
+    """
+    if not endpoint.secure:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+    except (OSError, ssl.SSLError) as error:
+        raise UntrustedServer(f"{ca_file}: no certificates can be read from it: {error}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
