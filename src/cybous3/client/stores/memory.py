@@ -168,14 +168,18 @@ class MemoryStore:
             found = [UploadInfo(u.key, upload_id, u.initiated_s) for upload_id, u in self._uploads.items()]
         return iter(sorted(info for info in found if info.key.startswith(prefix)))
 
-    def complete_upload(self, key: str, upload_id: str, parts: Sequence[Part], *, absent: bool = False) -> Written:
+    def complete_upload(
+        self, key: str, upload_id: str, parts: Sequence[Part], *, absent: bool = False, if_match: str | None = None
+    ) -> Written:
         """Make the object visible."""
         with self._lock:
             upload = self._upload(key, upload_id)
             held = {number: part for number, (part, _) in upload.parts.items()}
             check_parts(key, parts, held, self._capabilities)
             data = b"".join(upload.parts[part.number][1] for part in parts)
-            written = self._store(key, data, upload.metadata, upload.content_type, absent=absent, parts=len(parts))
+            written = self._store(
+                key, data, upload.metadata, upload.content_type, absent=absent, if_match=if_match, parts=len(parts)
+            )
             del self._uploads[upload_id]
             return written
 

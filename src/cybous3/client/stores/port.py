@@ -258,11 +258,13 @@ class Uploads(Protocol):
         """Yield every unfinished upload whose key starts with `prefix`, by key."""
         ...
 
-    def complete_upload(self, key: str, upload_id: str, parts: Sequence[Part], *, absent: bool = False) -> Written:
+    def complete_upload(
+        self, key: str, upload_id: str, parts: Sequence[Part], *, absent: bool = False, if_match: str | None = None
+    ) -> Written:
         """Make the object of these parts, in ascending order, visible under `key`.
 
         Raises NoSuchUpload; Refused when a part is missing, differs, or is too small; PreconditionFailed when
-        `absent` is asked and something is there.
+        `absent` is asked and something is there, or what is there has not the ETag `if_match`.
         """
         ...
 

@@ -85,7 +85,9 @@ class S3Store(S3Objects):
             page, marker = uploads_page(root)
             yield from page
 
-    def complete_upload(self, key: str, upload_id: str, parts: Sequence[Part], *, absent: bool = False) -> Written:
+    def complete_upload(
+        self, key: str, upload_id: str, parts: Sequence[Part], *, absent: bool = False, if_match: str | None = None
+    ) -> Written:
         """Make the object visible."""
         if not parts:
             raise Refused(f"{key!r}: an upload of no parts cannot be completed")
@@ -94,7 +96,11 @@ class S3Store(S3Objects):
             self.bucket,
             key,
             query=(("uploadId", upload_id),),
-            headers=[("content-type", "application/xml"), *([("if-none-match", "*")] if absent else [])],
+            headers=[
+                ("content-type", "application/xml"),
+                *([("if-none-match", "*")] if absent else []),
+                *([("if-match", f'"{if_match}"')] if if_match is not None else []),
+            ],
             body=complete_document(parts),
             repeatable=False,
         )
