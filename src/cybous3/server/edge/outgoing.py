@@ -1,0 +1,145 @@
+"""The sending half of a connection: bytes to the transport, files past it, and an eye on a peer that takes nothing."""
+
+import asyncio
+import os
+import socket
+from contextlib import suppress
+
+from cybous3.server.edge.limits import KIB, Limits
+from cybous3.server.edge.sendfile import AVAILABLE, CACHED_BYTES_MAX, TruncatedError, read_cached, send_spans
+from cybous3.server.edge.shared import Shared
+from cybous3.server.wire.message import FileSpan, Payload
+
+# One transport.write for head and body up to here; above, copying the body costs more than a second write.
+_JOIN_BYTES_MAX = 64 * KIB
+
+
+class Outgoing:
+    """Sends for one connection. Everything here runs on the event loop, except sendfile itself."""
+
+    def __init__(self, shared: Shared, transport: asyncio.Transport) -> None:
+        self._shared = shared
+        self._limits: Limits = shared.limits
+        self._transport = transport
+        self._blocked: asyncio.Future[None] | None = None
+        self._file_socket: socket.socket | None = None  # while sendfile has the connection
+        self._lost = False
+        self._looked = (0, 0)  # what was sent and unsent when last looked
+        self._progress_s = 0.0
+
+    # -- what the protocol passes on
+
+    def pause(self) -> None:
+        """The transport holds enough unsent bytes."""
+        if self._blocked is None:
+            self._blocked = asyncio.get_running_loop().create_future()
+
+    def resume(self) -> None:
+        """The transport may be given more."""
+        blocked, self._blocked = self._blocked, None
+        if blocked is not None and not blocked.done():
+            blocked.set_result(None)
+
+    def lose(self) -> None:
+        """The connection is gone: whoever sends gets ConnectionResetError."""
+        self._lost = True
+        self.stop()
+        self.resume()
+
+    def stop(self) -> None:
+        """Make a sendfile under way fail: closing the transport does not reach its own handle of the socket."""
+        if self._file_socket is not None:
+            with suppress(OSError):  # not connected any more
+                self._file_socket.shutdown(socket.SHUT_RDWR)
+
+    def unsent(self) -> bool:
+        """Return whether something waits for the peer to take it."""
+        return self._file_socket is not None or bool(self._transport.get_write_buffer_size())
+
+    def stalled(self, now: float) -> bool:
+        """Return whether the peer has taken nothing of what waits for it, for too long. To be asked now and then."""
+        looked = (self._shared.stats.bytes_out, self._transport.get_write_buffer_size())
+        if not self.unsent() or (self._file_socket is None and looked[1] != self._looked[1]):
+            self._progress_s = now
+        self._looked = looked
+        return now - self._progress_s > self._limits.write_stall_s
+
+    # -- sending
+
+    def write(self, data: bytes) -> None:
+        """Give bytes to the transport."""
+        self._shared.stats.bytes_out += len(data)
+        self._transport.write(data)
+
+    async def flow(self) -> None:
+        """Wait until the transport takes more. ConnectionResetError when the peer is gone."""
+        if self._blocked is not None:
+            await self._blocked
+        if self._lost:
+            raise ConnectionResetError("the peer went away")
+
+    async def send_bytes(self, head: bytes, body: bytes) -> None:
+        """Send an answer that is at hand."""
+        if len(body) <= _JOIN_BYTES_MAX:
+            self.write(head + body)
+        else:
+            self.write(head)
+            self.write(body)
+        if self._blocked is not None or self._lost:
+            await self.flow()
+
+    async def send_payload(self, head: bytes, payload: Payload) -> None:
+        """Send an answer whose body is a payload; the payload stays the caller's to close.
+
+        OSError when its bytes cannot be had; TruncatedError when it is not as long as it says. Then the head may be out already.
+        """
+        spans = None if self._shared.secure else payload.spans()
+        if spans is None or not AVAILABLE:
+            await self._send_chunks(head, payload)
+            return
+        if sum(span.length for span in spans) != payload.length:
+            raise TruncatedError("a payload's spans are not as long as the payload")
+        at_hand = read_cached(spans) if payload.length <= CACHED_BYTES_MAX else None
+        if at_hand is not None:
+            await self.send_bytes(head, at_hand)
+        else:
+            await self._send_spans(head, spans)
+
+    async def _send_chunks(self, head: bytes, payload: Payload) -> None:
+        left = payload.length
+        self.write(head)
+        async for piece in payload.chunks():
+            left -= len(piece)
+            if left < 0:
+                break
+            self.write(piece)
+            await self.flow()
+        if left:
+            raise TruncatedError("a payload is not as long as it says")
+
+    async def _send_spans(self, head: bytes, spans: "list[FileSpan] | tuple[FileSpan, ...]") -> None:
+        if self._transport.get_write_buffer_size():
+            await self._flush(head)
+            head = b""
+        with socket.socket(fileno=os.dup(self._transport.get_extra_info("socket").fileno())) as duplicate:
+            duplicate.setblocking(False)
+            self._file_socket = duplicate
+            try:
+                await self.flow()
+                await send_spans(duplicate, head, spans, self._shared.threads, self._took)
+            finally:
+                self._file_socket = None
+
+    def _took(self, count: int) -> None:
+        self._shared.stats.bytes_out += count
+        if count:
+            self._progress_s = asyncio.get_running_loop().time()
+
+    async def _flush(self, data: bytes) -> None:
+        """Give `data` to the transport and wait until it holds nothing."""
+        self._transport.set_write_buffer_limits(high=0)
+        try:
+            self.write(data)
+            await self.flow()
+        finally:
+            self._transport.set_write_buffer_limits()
