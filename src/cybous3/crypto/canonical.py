@@ -30,7 +30,7 @@ def encode_json(value: Json) -> bytes:
 def decode_json(data: bytes, what: str) -> dict[str, Json]:
     """Parse a canonical JSON object; any other spelling, or anything that is no object, is `Malformed`."""
     try:
-        value = json.loads(data.decode("utf-8"), parse_float=_refuse, parse_constant=_refuse)
+        value = json.loads(data.decode("utf-8"), parse_int=_integer, parse_float=_refuse, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise Malformed(f"{what} is not JSON") from error
     if not isinstance(value, dict) or encode_json(value) != data:
@@ -114,6 +114,14 @@ class Fields:
     def has(self, name: str) -> bool:
         """Whether the field is there at all."""
         return name in self._value
+
+
+def _integer(text: str) -> int:
+    value = int(text)
+    if abs(value) > INTEGER_MAX:
+        msg = f"{text} is too large"
+        raise ValueError(msg)
+    return value
 
 
 def _refuse(text: str) -> Json:

@@ -6,13 +6,15 @@ what was being opened, turns it into the one error that belongs there. Randomnes
 
 import hashlib
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 
-Entropy: TypeAlias = Callable[[int], bytes]
+from cybous3.core import clock
+
+Entropy: TypeAlias = clock.Entropy
 """`entropy(n)` gives n fresh random bytes; the program passes `os.urandom`, tests pass something repeatable."""
 
 Bytes: TypeAlias = bytes | bytearray | memoryview

@@ -10,7 +10,7 @@ Which document is the newest, and whether it is older than one seen before, is f
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from cybous3.crypto.canonical import Fields, Json, decode_json, encode_b64, encode_json
@@ -50,6 +50,13 @@ def document_generation(prefix: str, key: str) -> int | None:
     return int(name) if key.startswith(folder) and _KEY.fullmatch(name) else None
 
 
+def newest_generation(prefix: str, keys: Iterable[str]) -> int | None:
+    """Return the greatest generation among the keys of a listing; None if there is no vault document."""
+    # key-hierarchy.md §5.1
+    generations = (document_generation(prefix, key) for key in keys)
+    return max((generation for generation in generations if generation is not None), default=None)
+
+
 @dataclass(frozen=True, slots=True)
 class VaultDocument:
     """A vault document as stored; nothing in it is verified until `unlock`."""
@@ -63,8 +70,11 @@ class VaultDocument:
     mac: bytes
 
     @staticmethod
-    def parse(data: bytes) -> "VaultDocument":
-        """Check the structure, the limits and every slot's parameters. Uses no key and trusts nothing."""
+    def parse(data: bytes, generation: int | None = None) -> "VaultDocument":
+        """Check the structure, the limits and every slot's parameters. Uses no key and trusts nothing.
+
+        `generation`: the one its key names, which must be its own (`Damaged`). None only where there is no key.
+        """
         if len(data) > DOCUMENT_BYTES_MAX:
             raise Malformed("the vault document is too large")
         fields = Fields(decode_json(data, "the vault document"), "the vault document")
@@ -72,7 +82,7 @@ class VaultDocument:
             raise UnsupportedFormat(f"the vault format {fields.text('format')!r} is unknown")
         if extra := set(fields.names) - _FIELDS:
             raise Malformed(f"the vault document has unknown fields: {sorted(extra)}")
-        return VaultDocument(
+        document = VaultDocument(
             vault_id=fields.binary("vault_id", ID_LEN),
             created=fields.integer("created", 0),
             generation=fields.integer("generation", 1, GENERATION_MAX),
@@ -81,6 +91,9 @@ class VaultDocument:
             sealed_keyset=fields.binary("keyset"),
             mac=fields.binary("mac", MAC_LEN),
         )
+        if generation not in {None, document.generation}:
+            raise Damaged(f"the vault document at generation {generation} says it is {document.generation}")
+        return document
 
     def encode(self) -> bytes:
         """Return the bytes to store."""
