@@ -49,8 +49,8 @@ def sends_body(method: str, status: int) -> bool:
 def encode_head(response: Response, *, method: str, close: bool, modern: bool = True) -> bytes:
     """Return status line and headers.
 
-    BadAnswerError for a status without a name, for a value that would break out of its line, and for a stated length that is
-    not the body's.
+    BadAnswerError for a status without a name, for a value that would break out of its line, and for a stated length
+    that is not the body's.
     """
     fields = response.headers
     text = "".join([f"{name}: {value}\r\n" for name, value in fields])

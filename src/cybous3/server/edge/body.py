@@ -1,8 +1,8 @@
 """The bodies of requests: received as they come, bounded, handed over in large pieces.
 
 What waits for its reader is at most `piece_bytes`; beyond it the connection stops reading, so the peer feels how
-fast its bytes are used. A body of known length never takes a byte of what follows it: the buffer it offers to the transport ends
-where the body ends.
+fast its bytes are used. A body of known length never takes a byte of what follows it: the buffer it offers to the
+transport ends where the body ends.
 """
 
 import asyncio

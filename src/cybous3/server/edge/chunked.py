@@ -64,7 +64,7 @@ class ChunkDecoder:
             if len(self._line) > _LINE_BYTES_MAX:
                 raise bad_request("A line of the chunked body is too long.")
             return None, len(data)
-        if end == at or data[end - 1] != 0x0D:
+        if data[at:end][-1:] != b"\r":
             raise bad_request("A line of the chunked body does not end in CRLF.")
         return data[at : end - 1], end + 1
 

@@ -26,7 +26,7 @@ _EMPTY_BODY = EmptyBody()
 _log = structlog.get_logger("cybous3.edge")
 
 
-# What the connection waits for; the sweep reads it. Plain integers: an enumeration's members are looked up the slow way.
+# What the connection waits for; the sweep reads it. Plain integers: looking up an enumeration's members is slow.
 _IDLE: Final = 0  # the first byte of a request
 _HEAD: Final = 1  # the rest of a head
 _BUSY: Final = 2  # the handler, the body it reads, or the peer to take the answer
@@ -117,11 +117,11 @@ class Connection(asyncio.BufferedProtocol):
         self._end_input("the peer went away")
 
     def pause_writing(self) -> None:
-        """The transport holds enough unsent bytes."""
+        """Take note that the transport holds enough unsent bytes."""
         self._out.pause()
 
     def resume_writing(self) -> None:
-        """The transport may be given more."""
+        """Take note that the transport may be given more."""
         self._out.resume()
 
     def _end_input(self, why: str) -> None:
@@ -211,8 +211,8 @@ class Connection(asyncio.BufferedProtocol):
         except asyncio.CancelledError:
             self._transport.abort()
             raise
-        except Exception:
-            # A file that cannot be read in the middle of its answer, or a defect of ours. The peer sees a cut connection.
+        except Exception:  # noqa: BLE001 - the task's outermost frame; logged, and the peer sees a cut connection
+            # A file that cannot be read in the middle of its answer, or a defect of ours.
             self._stats.crashed += 1
             _log.exception("connection failed", peer=self._peer)
             self._transport.abort()

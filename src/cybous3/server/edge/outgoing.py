@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 
 from cybous3.server.edge.limits import KIB, Limits
@@ -30,18 +31,18 @@ class Outgoing:
     # -- what the protocol passes on
 
     def pause(self) -> None:
-        """The transport holds enough unsent bytes."""
+        """Take note that the transport holds enough unsent bytes."""
         if self._blocked is None:
             self._blocked = asyncio.get_running_loop().create_future()
 
     def resume(self) -> None:
-        """The transport may be given more."""
+        """Take note that the transport may be given more."""
         blocked, self._blocked = self._blocked, None
         if blocked is not None and not blocked.done():
             blocked.set_result(None)
 
     def lose(self) -> None:
-        """The connection is gone: whoever sends gets ConnectionResetError."""
+        """Take note that the connection is gone: whoever sends gets ConnectionResetError."""
         self._lost = True
         self.stop()
         self.resume()
@@ -91,7 +92,8 @@ class Outgoing:
     async def send_payload(self, head: bytes, payload: Payload) -> None:
         """Send an answer whose body is a payload; the payload stays the caller's to close.
 
-        OSError when its bytes cannot be had; TruncatedError when it is not as long as it says. Then the head may be out already.
+        OSError when its bytes cannot be had; TruncatedError when it is not as long as it says. The head may be out by
+        then, so the connection must be cut.
         """
         spans = None if self._shared.secure else payload.spans()
         if spans is None or not AVAILABLE:
@@ -117,12 +119,12 @@ class Outgoing:
         if left:
             raise TruncatedError("a payload is not as long as it says")
 
-    async def _send_spans(self, head: bytes, spans: "list[FileSpan] | tuple[FileSpan, ...]") -> None:
+    async def _send_spans(self, head: bytes, spans: Sequence[FileSpan]) -> None:
         if self._transport.get_write_buffer_size():
             await self._flush(head)
             head = b""
         with socket.socket(fileno=os.dup(self._transport.get_extra_info("socket").fileno())) as duplicate:
-            duplicate.setblocking(False)
+            duplicate.settimeout(0)
             self._file_socket = duplicate
             try:
                 await self.flow()

@@ -1,8 +1,9 @@
 """File content to a plain socket without passing through Python: sendfile(2) from a thread.
 
 The thread never waits for the peer: the socket does not block, and when it is full the event loop waits for it, so a
-slow peer holds a file descriptor and no thread. Only the disk is waited for there. Linux only: macOS's sendfile loses the count of what
-it sent when it would block, and elsewhere there is none; `AVAILABLE` tells, and the caller falls back to chunks.
+slow peer holds a file descriptor and no thread. Only the disk is waited for there. Linux only: macOS's sendfile loses
+the count of what it sent when it would block, and elsewhere there is none; `AVAILABLE` tells, and the caller falls back
+to chunks.
 """
 
 import asyncio
@@ -50,7 +51,9 @@ def read_cached(spans: Sequence[FileSpan]) -> bytes | None:
         buffer = bytearray(span.length)
         try:
             count = os.preadv(span.fd, [buffer], span.offset, os.RWF_NOWAIT)
-        except OSError:  # EAGAIN: not cached; EOPNOTSUPP: a file system that cannot say. The thread will see any real error.
+        except (
+            OSError
+        ):  # EAGAIN: not cached; EOPNOTSUPP: a file system that cannot say. The thread will see any real error.
             return None
         if count != span.length:
             return None
@@ -88,8 +91,8 @@ async def send_spans(
 ) -> None:
     """Send `head` and the spans through `sock`, a non-blocking duplicate that nobody else writes to meanwhile.
 
-    `progress` is told how many bytes the socket took since last time. To give up, shut the socket down. ConnectionError when
-    the peer is gone, TruncatedError when a file is too short, OSError when it cannot be read.
+    `progress` is told how many bytes the socket took since last time. To give up, shut the socket down.
+    ConnectionError when the peer is gone, TruncatedError when a file is too short, OSError when it cannot be read.
     """
     loop = asyncio.get_running_loop()
     rest = _Rest(memoryview(head), [span for span in spans if span.length])

@@ -43,7 +43,7 @@ class EdgeServer:
     async def start(self, sockets: Sequence[socket.socket]) -> None:
         """Begin to accept on bound sockets, which become the server's own."""
         for sock in sockets:
-            sock.setblocking(False)
+            sock.settimeout(0)
             self._servers.append(
                 await self._loop.create_server(
                     lambda: Connection(self._shared, self._connections),
