@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cybous3.client.keys.errors import CannotUnlock, DamagedFile, ForeignFile
-from cybous3.client.keys.files import read_private, write_private
 from cybous3.client.keys.login import Unlocked
-from cybous3.client.keys.sealed import SEALED_BYTES_MAX, Kind, seal, unseal, unwrap
+from cybous3.client.keys.sealed import Purpose, open_file, seal_file
 
 DOCUMENT_VERSION = 1
 Document = dict[str, Any]
@@ -27,27 +26,23 @@ class SealedConfig:
     def read(self) -> Document:
         """Return the document; a new one when there is no file yet."""
         path = self.unlocked.places.home.config
-        data = read_private(path, SEALED_BYTES_MAX)
-        if data is None:
-            return {"version": DOCUMENT_VERSION}
         try:
-            return _parsed(unseal(unwrap(str(path), Kind.CONFIG, data), self.unlocked.device_key), str(path))
+            content = open_file(path, self.unlocked.device_key, Purpose.CONFIG)
         except CannotUnlock as error:
             raise CannotUnlock(
                 f"{path}: sealed by another set-up of this home",
                 hint="it is left untouched; move it away to start anew",
             ) from error
+        return {"version": DOCUMENT_VERSION} if content is None else _parsed(content, str(path))
 
     def change(self, edit: Callable[[Document], None]) -> Document:
-        """Read, let `edit` change the document, write it back; one process at a time. An error in `edit` writes nothing."""
+        """Read, let `edit` change the document, write it back; one process at a time. What `edit` raises stops it."""
         places = self.unlocked.places
         with places.home.locked():
             document = self.read()
             edit(document)
             content = json.dumps(document, ensure_ascii=False, sort_keys=True).encode()
-            write_private(
-                places.home.config, seal(Kind.CONFIG, self.unlocked.device_key, content, places.entropy)
-            )
+            seal_file(places.home.config, self.unlocked.device_key, Purpose.CONFIG, content, places.entropy)
         return document
 
 

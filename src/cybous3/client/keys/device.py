@@ -1,28 +1,35 @@
 """The device key: 256 random bits that seal everything this client keeps here, and the three places that open it.
 
-| place | opened by | lasts |
+| place | opened by | lasts until |
 |---|---|---|
-| `device-words.sealed` | the recovery words, always | until the home is removed |
-| the system's keyring, or else `device-passphrase.sealed` | this person's session, or a passphrase | until logout, or a new passphrase |
-| the kernel's keyring | nothing: it is open | until logout, restart or a day |
+| `device-words.sealed` | the recovery words | the home is removed |
+| the system's keyring | this person's session there | logout |
+| else `device-passphrase.sealed` | a passphrase | another is set |
+| the kernel's keyring | nothing: it is open | logout, restart, a day |
 
 The words always open it, so nobody loses their vault profiles with a passphrase or a reinstalled keyring.
 No file here opens anything without one of these secrets. The words themselves are never stored.
 """
 
 import os
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from cybous3.client.keys.errors import CannotUnlock, DamagedFile
-from cybous3.client.keys.files import read_private, remove, write_private
+from cybous3.client.keys.files import remove
 from cybous3.client.keys.home import Home
 from cybous3.client.keys.kernel import KernelSession, system_calls
 from cybous3.client.keys.oskeyring import Backend, OsKeyring, system_backend
-from cybous3.client.keys.sealed import SEALED_BYTES_MAX, Envelope, Kind, seal, unseal, unwrap
-from cybous3.core.clock import Entropy
-from cybous3.crypto.kdf import Argon2Parameters, derive_argon2id
+from cybous3.client.keys.sealed import (
+    Purpose,
+    open_file,
+    open_file_with_passphrase,
+    seal_file,
+    seal_file_with_passphrase,
+)
+from cybous3.crypto.kdf import Argon2Profile
+from cybous3.crypto.primitives import Entropy, hkdf_expand
 
 KEY_BYTES = 32
 ENV_KEYRING = "CYBS3_KEYRING"  # "off": neither the system's nor the kernel's keyring is used
@@ -55,22 +62,22 @@ class Places:
         """Make the device key of a new home, sealed under the seed of the words. A home that has one is refused."""
         key = self.entropy(KEY_BYTES)
         self.home.ensure()
-        sealed = seal(Kind.DEVICE_BY_WORDS, seed, key, self.entropy)
-        write_private(self.home.device_by_words, sealed, replace=False)
+        seal_file(self.home.device_by_words, _seed_key(seed), Purpose.DEVICE, key, self.entropy, new=True)
         return key
 
     def open_with_words(self, seed: bytes) -> bytes:
         """Return the device key. Raises CannotUnlock when the home belongs to other words, or to none yet."""
-        envelope = self._envelope(Kind.DEVICE_BY_WORDS)
-        if envelope is None:
-            raise CannotUnlock("this machine is not set up yet", hint="run cybs3 login")
+        path = self.home.device_by_words
         try:
-            return _checked(unseal(envelope, seed), envelope.where)
+            key = open_file(path, _seed_key(seed), Purpose.DEVICE)
         except CannotUnlock as error:
             raise CannotUnlock(
                 f"{self.home.root} belongs to other recovery words",
                 hint="check the words; CYBS3_HOME=DIR keeps several sets apart, cybs3 logout --forget starts anew",
             ) from error
+        if key is None:
+            raise CannotUnlock("this machine is not set up yet", hint="run cybs3 login")
+        return _checked(key, path)
 
     # passphrase
 
@@ -78,23 +85,18 @@ class Places:
         """Tell whether a passphrase opens this home."""
         return self.home.device_by_passphrase.exists()
 
-    def seal_with_passphrase(self, key: bytes, passphrase: str, parameters: Argon2Parameters) -> None:
+    def seal_with_passphrase(self, key: bytes, passphrase: str, profile: Argon2Profile) -> None:
         """Let `passphrase` open the device key; the one before it no longer does."""
-        sealed = seal(
-            Kind.DEVICE_BY_PASSPHRASE, _stretch(passphrase, parameters), key, self.entropy, parameters.to_bytes()
-        )
-        write_private(self.home.device_by_passphrase, sealed)
+        path = self.home.device_by_passphrase
+        seal_file_with_passphrase(path, passphrase, Purpose.DEVICE, key, self.entropy, profile)
 
     def open_with_passphrase(self, passphrase: str) -> bytes:
         """Return the device key. Raises CannotUnlock for a wrong passphrase, or when there is none."""
-        envelope = self._envelope(Kind.DEVICE_BY_PASSPHRASE)
-        if envelope is None:
+        path = self.home.device_by_passphrase
+        key = open_file_with_passphrase(path, passphrase, Purpose.DEVICE)
+        if key is None:
             raise CannotUnlock("no passphrase was set on this machine", hint="run cybs3 login with the recovery words")
-        parameters = Argon2Parameters.from_bytes(envelope.parameters)
-        try:
-            return _checked(unseal(envelope, _stretch(passphrase, parameters)), envelope.where)
-        except CannotUnlock as error:
-            raise CannotUnlock("wrong passphrase", hint="the recovery words open this machine as well") from error
+        return _checked(key, path)
 
     # without a secret
 
@@ -117,12 +119,6 @@ class Places:
         for path in (self.home.device_by_passphrase, self.home.device_by_words):
             remove(path)
 
-    def _envelope(self, kind: Kind) -> Envelope | None:
-        by_words = kind is Kind.DEVICE_BY_WORDS
-        path = self.home.device_by_words if by_words else self.home.device_by_passphrase
-        data = read_private(path, SEALED_BYTES_MAX)
-        return None if data is None else unwrap(str(path), kind, data)
-
 
 def system_places(home: Home, environ: Mapping[str, str] = os.environ) -> Places:
     """Return the places of this machine; CYBS3_KEYRING=off leaves only the files."""
@@ -130,12 +126,12 @@ def system_places(home: Home, environ: Mapping[str, str] = os.environ) -> Places
     return Places(home, KernelSession(home.label, system_calls() if allowed else None), keyring_allowed=allowed)
 
 
-def _stretch(passphrase: str, parameters: Argon2Parameters) -> bytes:
-    # The same passphrase typed on another system may arrive decomposed; NFKD makes them one, as BIP39 does.
-    return derive_argon2id(unicodedata.normalize("NFKD", passphrase).encode(), parameters)
+def _seed_key(seed: bytes) -> bytes:
+    # key-hierarchy.md §8 wants a key of 32 bytes; the seed has 64 and opens the vaults themselves.
+    return hkdf_expand(seed, b"cybs3/local/1/device", KEY_BYTES)
 
 
-def _checked(key: bytes, where: str) -> bytes:
+def _checked(key: bytes, path: Path) -> bytes:
     if len(key) != KEY_BYTES:
-        raise DamagedFile(f"{where}: holds no device key")
+        raise DamagedFile(f"{path}: holds no device key")
     return key

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from cybous3.client.keys.device import Places
 from cybous3.client.keys.errors import CannotUnlock, DamagedFile, NoSecret
-from cybous3.client.keys.files import read_private, remove, write_private
-from cybous3.client.keys.sealed import SEALED_BYTES_MAX, Kind, seal, unseal, unwrap
+from cybous3.client.keys.files import remove
+from cybous3.client.keys.sealed import Purpose, open_file, seal_file
 from cybous3.client.keys.sources import MNEMONIC, PASSPHRASE, Sources
-from cybous3.crypto.kdf import Argon2Parameters
-from cybous3.crypto.mnemonic import fingerprint, mnemonic_to_seed
+from cybous3.crypto.kdf import DEFAULT, Argon2Profile
+from cybous3.crypto.mnemonic import fingerprint, mnemonic_seed
 
 _LOG_IN = "run cybs3 login, or give the recovery words with --mnemonic-file"
 
@@ -57,10 +57,10 @@ class Status:
 
 def login_with_words(places: Places, words: str) -> Unlocked:
     """Set this home up with recovery words, or open the home that they belong to."""
-    return _open_with_seed(places, mnemonic_to_seed(words))
+    return _open_with_seed(places, mnemonic_seed(words))
 
 
-def keep_unlocked(unlocked: Unlocked, passphrase: str | None, parameters: Argon2Parameters) -> str:
+def keep_unlocked(unlocked: Unlocked, passphrase: str | None, profile: Argon2Profile = DEFAULT) -> str:
     """Find the place that opens this home from now on and return its name.
 
     The system's keyring, unless a passphrase was given; then, or where there is no keyring, a passphrase's file.
@@ -68,7 +68,7 @@ def keep_unlocked(unlocked: Unlocked, passphrase: str | None, parameters: Argon2
     """
     places = unlocked.places
     if passphrase is not None:
-        places.seal_with_passphrase(unlocked.device_key, passphrase, parameters)
+        places.seal_with_passphrase(unlocked.device_key, passphrase, profile)
         places.session.save(unlocked.device_key)
         return "passphrase"
     if places.has_passphrase():
@@ -142,7 +142,7 @@ def _open_with_seed(places: Places, seed: bytes) -> Unlocked:
         key = places.open_with_words(seed) if places.exists() else places.create(seed)
         if not places.home.identity.exists():
             content = json.dumps({"seed": b64encode(seed).decode()}).encode()
-            write_private(places.home.identity, seal(Kind.IDENTITY, key, content, places.entropy))
+            seal_file(places.home.identity, key, Purpose.IDENTITY, content, places.entropy)
     return Unlocked(places, key, seed)
 
 
@@ -155,15 +155,15 @@ def _with_stored_seed(places: Places, key: bytes) -> Unlocked:
 
 def _stored_seed(places: Places, key: bytes) -> bytes | None:
     path = places.home.identity
-    data = read_private(path, SEALED_BYTES_MAX)
-    if data is None:
-        return None
-    envelope = unwrap(str(path), Kind.IDENTITY, data)
     try:
-        return b64decode(json.loads(unseal(envelope, key))["seed"], validate=True)
+        content = open_file(path, key, Purpose.IDENTITY)
     except CannotUnlock as error:
         raise CannotUnlock(
             "the unlocked session belongs to another set-up of this home", hint="run cybs3 login again"
         ) from error
+    if content is None:
+        return None
+    try:
+        return b64decode(json.loads(content)["seed"], validate=True)
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedFile(f"{path}: holds no seed") from error
