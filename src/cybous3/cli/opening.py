@@ -1,0 +1,124 @@
+"""From a command's options to an unlocked machine, a profile, a store and an opened vault.
+
+The one place of the client's commands that knows the environment, the home directory and the concrete adapters; what
+it hands out knows none of them.
+"""
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cybous3.cli.options import Secrets, Session
+from cybous3.client.keys.config import SealedConfig
+from cybous3.client.keys.device import Places, system_places
+from cybous3.client.keys.errors import BadSource
+from cybous3.client.keys.home import find_home
+from cybous3.client.keys.login import Given, Unlocked, unlock
+from cybous3.client.keys.sources import Sources, terminal_prompt
+from cybous3.client.keys.state import State, open_state
+from cybous3.client.stores.connect import Access, open_store
+from cybous3.client.stores.documents import BucketDocuments
+from cybous3.client.stores.port import Store
+from cybous3.client.stores.retry import RetryingStore
+from cybous3.client.vault.documents import Cache
+from cybous3.client.vault.opened import Vault, at_place
+from cybous3.client.vault.opening import Keeper, SeedSecret
+from cybous3.client.vault.profiles import Profile, Profiles
+from cybous3.core.sigv4.credentials import Credentials
+
+# Where the credentials of a profile without its own come from, as every S3 tool has them.
+_ENVIRONMENT = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An opened vault and what belongs to it. Closed by `open_vault`'s context."""
+
+    profile: Profile
+    store: Store
+    vault: Vault
+    state: State
+    keeper: Keeper
+    unlocked: Unlocked = field(repr=False)
+
+    @property
+    def secrets(self) -> list[SeedSecret]:
+        """What opens this vault again."""
+        return [SeedSecret(self.unlocked.seed)]
+
+
+def secret_sources() -> Sources:
+    """Return where secrets may come from here: the environment, standard input, a person at a terminal."""
+    return Sources(environ=os.environ, prompt=terminal_prompt())
+
+
+def home_places() -> Places:
+    """Return this person's home and the places its key may lie in."""
+    return system_places(find_home(os.environ), os.environ)
+
+
+def given(secrets: Secrets) -> Given:
+    """Return what the options say about secrets."""
+    return Given(secrets.mnemonic_file, secrets.passphrase_file, secrets.password_command)
+
+
+def unlock_home(session: Session, sources: Sources | None = None) -> Unlocked:
+    """Unlock this machine with whatever is at hand. Raises CannotUnlock, NoSecret."""
+    return unlock(home_places(), sources or secret_sources(), given(session.secrets))
+
+
+def profiles_of(unlocked: Unlocked) -> Profiles:
+    """Return the vault profiles of an unlocked machine."""
+    return Profiles(SealedConfig(unlocked))
+
+
+def access_of(profile: Profile, environ: Mapping[str, str] = os.environ) -> Access:
+    """Return how to reach the profile's endpoint. Raises BadSource when its credentials are nowhere."""
+    ca_file = None if profile.ca_file is None else Path(profile.ca_file)
+    return Access(profile.endpoint, _credentials(profile, environ), profile.region, profile.addressing, ca_file)
+
+
+def store_of(profile: Profile) -> RetryingStore:
+    """Return the profile's bucket. Connects at the first call."""
+    return open_store(access_of(profile), profile.bucket)
+
+
+def keeper_of(profile: Profile, store: Store, state: State, unlocked: Unlocked) -> Keeper:
+    """Return what opens and changes the vault at the profile's place."""
+    home = unlocked.places.home
+    return Keeper(BucketDocuments(store, profile.prefix), state, Cache(home.vaults), time.time, os.urandom)
+
+
+@contextmanager
+def open_vault(session: Session, *, accept_rollback: bool = False) -> Iterator[Opened]:
+    """Open the vault the command names, or the selected one, for the length of the context."""
+    unlocked = unlock_home(session)
+    profiles = profiles_of(unlocked)
+    profile = profiles.find(session.vault)
+    store = store_of(profile)
+    with open_state(unlocked.places.home.state) as state:
+        try:
+            keeper = keeper_of(profile, store, state, unlocked)
+            expected = None if profile.vault_id is None else bytes.fromhex(profile.vault_id)
+            opened = keeper.open([SeedSecret(unlocked.seed)], expected=expected, accept_rollback=accept_rollback)
+            profile = profiles.pin(profile, opened.vault_id)
+            yield Opened(profile, store, at_place(profile, opened), state, keeper, unlocked)
+        finally:
+            store.close()
+
+
+def _credentials(profile: Profile, environ: Mapping[str, str]) -> Credentials | None:
+    if profile.anonymous:
+        return None
+    if profile.access_key is not None and profile.secret_key is not None:
+        return Credentials(profile.access_key, profile.secret_key, profile.session_token)
+    access_key, secret_key, token = (environ.get(name) for name in _ENVIRONMENT)
+    if not access_key or not secret_key:
+        raise BadSource(
+            f"vault {profile.name!r} takes its credentials from the environment, and there are none",
+            hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        )
+    return Credentials(access_key, secret_key, token)
