@@ -1,7 +1,7 @@
 """Who sends a request: proven, or nobody. There is no third answer, and no way to be somebody by default.
 
-Kept true: a request with any mark of an identity is either `Authenticated` or refused, never `Anonymous`. The secret key
-lives for the length of one check and is not part of the result.
+Kept true: a request with any mark of an identity is either `Authenticated` or refused, never `Anonymous`. The secret
+key lives for the length of one check and is not part of the result.
 """
 
 from collections.abc import Awaitable, Callable
@@ -40,7 +40,7 @@ ANONYMOUS: Final = Anonymous()
 async def authenticate(request: Request, find: FindCredential, *, now: float, region: str) -> Identity:
     """Return who sent `request`, exactly as it came from the wire. `now` is in seconds since the epoch.
 
-    SignatureError with its one reason; InvalidToken for a session token, since none was ever issued; InvalidAccessKeyId.
+    SignatureError with its one reason; InvalidAccessKeyId; InvalidToken for a session token, since none was issued.
     """
     claim = parse_authorization(request.method, request.path, request.query, request.headers)
     if claim is None:

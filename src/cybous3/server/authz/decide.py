@@ -71,7 +71,10 @@ Verdict = Allow | Deny
 
 
 def to_be_made(bucket: str, principal: Principal) -> Resource:
-    """Return the facts about a bucket that the request makes: it will be the caller's. A name that is taken is the index's to refuse."""
+    """Return the facts about a bucket that the request makes: it will be the caller's.
+
+    That the name may be taken is not looked at: only the index can refuse that without a race.
+    """
     return Resource(bucket, principal.user_id if isinstance(principal, Caller) else _NOT_YET_OWNED)
 
 

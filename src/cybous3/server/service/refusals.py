@@ -1,0 +1,67 @@
+"""From whatever went wrong to the answer that says so in S3's words: the only place that knows all error families.
+
+Kept true: a client always gets a code, a sentence and the request's id; what was not foreseen is an InternalError,
+whose cause goes to the log under that id and never into the answer.
+"""
+
+import errno
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from cybous3.core.chunked.errors import ChunkError
+from cybous3.core.sigv4.errors import SignatureError
+from cybous3.core.uri import UriError
+from cybous3.server.wire.errors import S3Error, render
+from cybous3.server.wire.message import Request, Response
+
+_log = structlog.get_logger("cybous3.server.service")
+
+_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An error in S3's words; `close` when the connection holds bytes that nobody can make sense of any more."""
+
+    error: S3Error
+    close: bool = False
+    unforeseen: bool = False
+
+
+_Translation = Callable[[Any], Refusal]
+
+# The first row that fits counts: ConnectionError and TimeoutError are OSErrors too.
+_ROWS: Final[tuple[tuple[type[Exception], _Translation], ...]] = (
+    (S3Error, Refusal),
+    (SignatureError, lambda error: Refusal(S3Error(error.code, error.reason, **error.detail))),
+    (ChunkError, lambda error: Refusal(S3Error(error.code, error.reason), close=True)),
+    (UriError, lambda _: Refusal(S3Error("InvalidURI"))),
+    (ConnectionError, lambda _: Refusal(S3Error("IncompleteBody"), close=True)),
+    (TimeoutError, lambda _: Refusal(S3Error("RequestTimeout"), close=True)),
+    (OSError, lambda error: Refusal(S3Error(_of_the_system(error)), unforeseen=True)),
+    (Exception, lambda _: Refusal(S3Error("InternalError"), unforeseen=True)),
+)
+
+
+def _of_the_system(error: OSError) -> str:
+    return "InsufficientStorage" if error.errno in _NO_SPACE else "InternalError"
+
+
+def refusal_of(error: Exception) -> Refusal:
+    """Translate `error`. Total: what has no row of its own is an InternalError."""
+    return next(translate(error) for kind, translate in _ROWS if isinstance(error, kind))
+
+
+def refuse(error: Exception, request: Request, operation: str, request_id: str, host_id: str) -> tuple[Response, str]:
+    """Return the answer to a request that ended in `error`, and its S3 code."""
+    refusal = refusal_of(error)
+    if refusal.unforeseen:
+        _log.error(
+            "request failed", request_id=request_id, operation=operation, code=refusal.error.code, exc_info=error
+        )
+    body = b"" if request.method == "HEAD" else render(refusal.error, request.path, request_id, host_id)
+    answer = Response(refusal.error.status, [("content-type", "application/xml")], body, close=refusal.close)
+    return answer, refusal.error.code

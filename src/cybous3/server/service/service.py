@@ -1,0 +1,177 @@
+"""One request, told in ten steps: from what the edge received to what it sends back.
+
+ 1. it gets an id                                      `__call__`
+ 2. a presigned query's headers become headers         `presented`
+ 3. it is routed: one operation, one place             `route`
+ 4. it is authenticated, or anonymous                  `authenticate`
+ 5. it is authorised, before anything else is told     `_authorise`
+ 6. what is not built is refused by name               `_handler`
+ 7. its size is held against the limits                `check_size`
+ 8. its parameters and its body are opened             `_call`
+ 9. the handler is called                              `_answer`
+10. the answer, good or bad, is stamped and observed   `_finish`
+
+Kept true: it never raises (but for cancellation, which is the edge's own wish); nothing is read of a body before step
+9, so nobody who may not write makes the server say `100 Continue`; no secret, signature or key name is logged.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from cybous3.core.clock import Clock, Entropy
+from cybous3.core.ids import host_id, request_id
+from cybous3.server.authn.body import open_body
+from cybous3.server.authn.identity import Anonymous, FindCredential, Identity, authenticate
+from cybous3.server.authz.decide import Caller, Nobody, Principal, Resource, decide_all, to_be_made
+from cybous3.server.handlers.access import Denied, demand, open_bucket
+from cybous3.server.handlers.call import Call, Handler
+from cybous3.server.handlers.refusals import refuse_unbuilt
+from cybous3.server.handlers.table import HANDLERS
+from cybous3.server.service.limits import check_size
+from cybous3.server.service.presented import presented
+from cybous3.server.service.refusals import refuse
+from cybous3.server.store.store import Store
+from cybous3.server.wire.errors import S3Error
+from cybous3.server.wire.message import Request, Response
+from cybous3.server.wire.route import Target, route
+
+_log = structlog.get_logger("cybous3.server.service")
+
+UNROUTED: Final = "Unknown"  # the operation of a request that has none
+_NOBODY: Final = Nobody()
+_EXPECTED_OWNER: Final = "x-amz-expected-bucket-owner"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What can be counted about one request. Every label is bounded: operations and codes are tables."""
+
+    operation: str
+    status: int
+    code: str  # S3's error code, "" for a success
+    seconds: float  # until the answer was ready to be sent; a large body is sent afterwards
+
+
+Observe = Callable[[Observation], None]
+
+
+@dataclass(slots=True)
+class _Ticket:
+    """What is known about a request while it is on its way."""
+
+    id: str
+    started: float
+    operation: str = UNROUTED
+
+
+def _ignore(_: Observation) -> None:
+    """Observe nothing."""
+
+
+class S3Service:
+    """The S3 API over one store. Safe for any number of requests at once."""
+
+    def __init__(
+        self,
+        store: Store,
+        find: FindCredential,
+        *,
+        region: str,
+        clock: Clock,
+        entropy: Entropy,
+        base_hosts: Sequence[str] = (),
+        observe: Observe = _ignore,
+    ) -> None:
+        self._store = store
+        self._find = find
+        self._region = region
+        self._clock = clock
+        self._entropy = entropy
+        self._base_hosts = tuple(base_hosts)
+        self._observe = observe
+        self._host_id = host_id(entropy)
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer `request`. The id in the answer is the one in the log."""
+        ticket = _Ticket(request_id(self._entropy), self._clock())
+        code = ""
+        try:
+            response = await self._answer(request, ticket)
+        except Exception as error:  # noqa: BLE001 - the border: whatever went wrong, the client hears it in S3's words
+            response, code = self._refuse(error, request, ticket)
+        return self._finish(response, ticket, code)
+
+    async def _answer(self, request: Request, ticket: _Ticket) -> Response:
+        asked = presented(request)
+        target = route(asked, self._base_hosts)
+        ticket.operation = target.operation.name
+        identity = await authenticate(request, self._find, now=ticket.started, region=self._region)
+        principal = _principal(identity)
+        owner = await self._authorise(target, principal)
+        handler = _handler(target)
+        return await handler(self._call(asked, target, identity, principal, owner, ticket))
+
+    async def _authorise(self, target: Target, principal: Principal) -> str:
+        """Return the canonical id of the bucket's owner, "" without a bucket. AccessDenied, NoSuchBucket."""
+        needs = [need for need in target.needs() if need.on != "source"]
+        if target.bucket is None:
+            demand(decide_all(principal, needs, Resource()))
+            return ""
+        if target.operation.name == "CreateBucket":
+            demand(decide_all(principal, needs, to_be_made(target.bucket, principal)))
+            return ""
+        expected_owner = target.headers.get(_EXPECTED_OWNER)
+        bucket = await open_bucket(self._store.index, principal, needs, target.bucket, expected_owner)
+        return bucket.owner
+
+    def _call(
+        self, request: Request, target: Target, identity: Identity, principal: Principal, owner: str, ticket: _Ticket
+    ) -> Call:
+        opened = open_body(request, identity)
+        check_size(target.operation, opened.content_length)
+        return Call(
+            target=target,
+            params=target.decode(),
+            bucket=target.bucket or "",
+            key=target.key or "",
+            owner=owner,
+            principal=principal,
+            user=None if isinstance(identity, Anonymous) else identity.user,
+            store=self._store,
+            region=self._region,
+            now_ms=int(ticket.started * 1000),
+            url=f"{'https' if request.secure else 'http'}://{request.headers.get('host') or ''}{request.path}",
+            body=opened.body,
+            content_length=opened.content_length,
+            sha256=opened.sha256,
+            trailer=opened.trailer,
+        )
+
+    def _refuse(self, error: Exception, request: Request, ticket: _Ticket) -> tuple[Response, str]:
+        if isinstance(error, Denied):
+            _log.info("request denied", request_id=ticket.id, operation=ticket.operation, reason=error.reason.value)
+        return refuse(error, request, ticket.operation, ticket.id, self._host_id)
+
+    def _finish(self, response: Response, ticket: _Ticket, code: str) -> Response:
+        response.headers.append(("x-amz-request-id", ticket.id))
+        response.headers.append(("x-amz-id-2", self._host_id))
+        self._observe(Observation(ticket.operation, response.status, code, self._clock() - ticket.started))
+        return response
+
+
+def _handler(target: Target) -> Handler:
+    """Return what is built for the operation and for every header of the request; NotImplemented names what is not."""
+    handler = HANDLERS.get(target.operation.name)
+    if handler is None:
+        raise S3Error("NotImplemented", f"The operation {target.operation.name} is not implemented.")
+    refuse_unbuilt(target.headers)
+    return handler
+
+
+def _principal(identity: Identity) -> Principal:
+    if isinstance(identity, Anonymous):
+        return _NOBODY
+    return Caller(identity.user.id, identity.user.root, identity.buckets)
