@@ -1,8 +1,8 @@
 """The bytes as a port: immutable blobs, named by ids that say nothing about keys.
 
 Publishing and indexing are two steps on two media, so a crash may fall between them. `publish` therefore leaves a
-mark (an intent) that `settle` removes once the index has committed; `recover` looks at the marks left behind, and at nothing
-else, so that a start costs what was under way and not what is stored.
+mark (an intent) that `settle` removes once the index has committed; `recover` looks at the marks left behind, and at
+nothing else, so that a start costs what was under way and not what is stored.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -34,7 +34,10 @@ class BlobWriter(Protocol):
         ...
 
     async def publish(self) -> None:
-        """Make the blob durable under its id: data synced, then named, then the directory synced. OSError: it does not exist."""
+        """Make the blob durable under its id: data synced, then named, then the directory synced. OSError.
+
+        It does not exist.
+        """
         ...
 
     async def discard(self) -> None:
@@ -46,7 +49,9 @@ class BlobReader(Protocol):
     """An open blob; stays readable although it is deleted meanwhile."""
 
     @property
-    def length(self) -> int: ...
+    def length(self) -> int:
+        """Number of bytes."""
+        ...
 
     def span(self, offset: int, length: int) -> FileSpan | None:
         """Return the range as a file span, if this store keeps plain files."""
@@ -56,7 +61,9 @@ class BlobReader(Protocol):
         """Yield the range in pieces of at most 1 MiB. OSError when the blob is shorter than it says."""
         ...
 
-    async def aclose(self) -> None: ...
+    async def aclose(self) -> None:
+        """Close; spans are no longer good. May be called twice."""
+        ...
 
 
 class Blobs(Protocol):
@@ -67,15 +74,21 @@ class Blobs(Protocol):
         ...
 
     async def settle(self, blobs: Sequence[str]) -> None:
-        """The index refers to these published blobs now: drop their marks. Idempotent; losing it costs only work at the next start."""
+        """Drop the marks of published blobs, because the index refers to them now. Idempotent.
+
+        Losing it costs only work at the next start.
+        """
         ...
 
     async def open(self, blob: str) -> BlobReader:
         """Open for reading. FileNotFoundError."""
         ...
 
-    async def delete(self, blob: str) -> None:
-        """Delete; absent is fine."""
+    async def delete(self, blobs: Sequence[str]) -> Sequence[str]:
+        """Delete durably and return those that are gone; absent counts as gone.
+
+        Left out are those that cannot be deleted now.
+        """
         ...
 
     async def recover(self, referenced: Callable[[Sequence[str]], Awaitable[frozenset[str]]]) -> Recovered:
@@ -86,4 +99,6 @@ class Blobs(Protocol):
         """Write, sync, read back and delete a small file. OSError."""
         ...
 
-    async def aclose(self) -> None: ...
+    async def aclose(self) -> None:
+        """Finish what is under way and close. May be called twice."""
+        ...

@@ -4,8 +4,8 @@ Every mutation is one transaction. When a mutating method returns, its effect is
 (`strict`: synced to disk) and visible to every reader of every process; when it raises, nothing changed. A cancelled
 call may or may not have happened. Errors are `S3Error`s with S3's own codes; anything else is a broken index.
 
-Blobs that stop being referenced by a mutation enter the garbage queue in the same transaction; the reaper deletes them later.
-Keys are ordered by their UTF-8 bytes, everywhere.
+Blobs that stop being referenced by a mutation enter the garbage queue in the same transaction; the reaper deletes them
+later. Keys are ordered by their UTF-8 bytes, everywhere.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,10 @@ from cybous3.server.model.uploads import Part, Upload
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """One page of a listing. `after` is exclusive; with a delimiter, an `after` that is itself a common prefix skips all below it."""
+    """One page of a listing. `after` is exclusive.
+
+    With a delimiter, an `after` that is itself a common prefix skips all below it.
+    """
 
     bucket: str
     prefix: str = ""
@@ -64,7 +67,10 @@ class Buckets(Protocol):
     """The buckets."""
 
     async def create(self, bucket: Bucket) -> None:
-        """Add `bucket`. BucketAlreadyOwnedByYou or BucketAlreadyExists when the name is taken, by the same owner or another."""
+        """Add `bucket`.
+
+        BucketAlreadyOwnedByYou or BucketAlreadyExists when the name is taken, by the same owner or another.
+        """
         ...
 
     async def get(self, name: str) -> Bucket:
@@ -88,9 +94,9 @@ class Objects(Protocol):
     async def put(self, record: ObjectRecord, condition: WriteCondition) -> None:
         """Make `record` the current object of its key.
 
-        NoSuchBucket; PreconditionFailed when a condition does not hold; NoSuchKey when `if_match` names an object that is absent.
-        A blob belongs to one record: extents must be new, or those of the object that is replaced (a change of metadata
-        keeps the bytes). OperationAborted otherwise: the object was overwritten since its record was read.
+        NoSuchBucket; PreconditionFailed when a condition does not hold; NoSuchKey when `if_match` names an object that
+        is absent. A blob belongs to one record: extents must be new, or those of the object that is replaced (a change
+        of metadata keeps the bytes). OperationAborted otherwise: the object was overwritten since its record was read.
         """
         ...
 
@@ -99,11 +105,17 @@ class Objects(Protocol):
         ...
 
     async def delete(self, bucket: str, key: str, condition: WriteCondition) -> bool:
-        """Remove the object and return whether there was one. NoSuchBucket, PreconditionFailed, NoSuchKey (if_match, absent)."""
+        """Remove the object and return whether there was one.
+
+        NoSuchBucket, PreconditionFailed, NoSuchKey (if_match, absent).
+        """
         ...
 
     async def delete_many(self, bucket: str, keys: Sequence[tuple[str, WriteCondition]]) -> Sequence[Exception | None]:
-        """Remove up to 1,000 objects in one transaction; one answer a key, in order: None, or the S3Error that kept it."""
+        """Remove up to 1,000 objects in one transaction; one answer a key, in order.
+
+        None, or the S3Error that kept it.
+        """
         ...
 
     async def list(self, query: ListQuery) -> ListPage:
@@ -137,8 +149,8 @@ class Uploads(Protocol):
     ) -> None:
         """Turn the upload into `record`: the parts numbered in `used` keep their blobs, all others become garbage.
 
-        Exactly one of several concurrent completes or aborts wins. NoSuchUpload; InvalidPart when a used part was replaced
-        (its extents are no longer those in `record`); PreconditionFailed and NoSuchKey as in `Objects.put`.
+        Exactly one of several concurrent completes or aborts wins. NoSuchUpload; InvalidPart when a used part was
+        replaced (its extents are no longer those in `record`); PreconditionFailed and NoSuchKey as in `Objects.put`.
         """
         ...
 
@@ -207,15 +219,29 @@ class Index(Protocol):
     """The five ports of one index, and its end."""
 
     @property
-    def buckets(self) -> Buckets: ...
+    def buckets(self) -> Buckets:
+        """The buckets."""
+        ...
+
     @property
-    def objects(self) -> Objects: ...
+    def objects(self) -> Objects:
+        """The objects."""
+        ...
+
     @property
-    def uploads(self) -> Uploads: ...
+    def uploads(self) -> Uploads:
+        """The uploads in progress."""
+        ...
+
     @property
-    def accounts(self) -> Accounts: ...
+    def accounts(self) -> Accounts:
+        """Users and access keys."""
+        ...
+
     @property
-    def garbage(self) -> Garbage: ...
+    def garbage(self) -> Garbage:
+        """The blobs to be deleted."""
+        ...
 
     async def probe(self) -> None:
         """Commit a real, durable, harmless write and read it back; raises OSError or the index's own error."""

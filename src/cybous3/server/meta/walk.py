@@ -1,11 +1,11 @@
 """One page of a listing over any ordered source that can seek.
 
-Keys are compared by their UTF-8 bytes. No byte of UTF-8 is 0xFF, so `prefix + 0xFF` lies behind every key that begins with
-`prefix` and before all others: the end of a listing, and the place to go on behind a common prefix. A position is
+Keys are compared by their UTF-8 bytes. No byte of UTF-8 is 0xFF, so `prefix + 0xFF` lies behind every key that begins
+with `prefix` and before all others: the end of a listing, and the place to go on behind a common prefix. A position is
 inclusive; `key + 0x00` is the first position behind `key`.
 
-The cost is the page's. Behind a common prefix the walk seeks instead of reading, and it fetches in portions that shrink when most of a
-portion fell under one prefix and grow when most of it was shown.
+The cost is the page's. Behind a common prefix the walk seeks instead of reading, and it fetches in portions that shrink
+when most of a portion fell under one prefix and grow when most of it was shown.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,14 +25,19 @@ BEYOND: Final = b"\xff"
 class Source(Generic[P, R]):
     """Where the rows are: how to fetch from a position, and which positions lie behind a row or a common prefix."""
 
-    fetch: Callable[[P, int], Sequence[R]]  # up to n rows at or behind the position, in order, within the listing's bounds
+    fetch: Callable[
+        [P, int], Sequence[R]
+    ]  # up to n rows at or behind the position, in order, within the listing's bounds
     behind_row: Callable[[R], P]
     behind_prefix: Callable[[str], P]
 
 
 @dataclass(slots=True)
 class Walked(Generic[R]):
-    """What a page holds. `last` is what it ends with, a row or a common prefix, and `more` whether something follows."""
+    """What a page holds.
+
+    `last` is what it ends with, a row or a common prefix, and `more` whether something follows.
+    """
 
     rows: list[R] = field(default_factory=list)
     prefixes: list[str] = field(default_factory=list)
@@ -63,7 +68,10 @@ def is_common_prefix(key: str, prefix: str, delimiter: str) -> bool:
 
 
 def walk(source: Source[P, R], start: P, prefix: str, delimiter: str, limit: int) -> Walked[R]:
-    """Return the page of at most `limit` entries that begins at `start`; 0 gives an empty page with nothing behind it."""
+    """Return the page of at most `limit` entries that begins at `start`.
+
+    0 gives an empty page with nothing behind it.
+    """
     if limit <= 0:
         return Walked()
     return _grouped(source, start, prefix, delimiter, limit) if delimiter else _plain(source, start, limit)

@@ -1,4 +1,4 @@
-"""Objects, their parts and the values that travel with them. All frozen; times are milliseconds since the epoch, UTC."""
+"""Objects, their parts and the values that travel with them. All frozen; times are UTC milliseconds since 1970."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -78,7 +78,7 @@ class ObjectSummary(NamedTuple):
 class WriteCondition:
     """What must hold of the current object at the instant a write commits. None: no such condition.
 
-    ETags are without quotes; "*" stands for any object. RFC 9110 §13.1, and the S3 pages on conditional writes and deletes.
+    ETags are without quotes; "*" stands for any object. RFC 9110 §13.1; S3: conditional writes, deletes.
     """
 
     if_match: str | None = None

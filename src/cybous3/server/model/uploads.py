@@ -32,8 +32,7 @@ class Part:
     etag: str
     modified_ms: int
     checksum: Checksum | None = None
-    inline: bytes | None = None
-    extents: tuple[Extent, ...] = ()
+    extents: tuple[Extent, ...] = ()  # never inline: completing joins extents and copies nothing; () when empty
 
 
 @dataclass(frozen=True, slots=True)

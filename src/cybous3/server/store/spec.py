@@ -27,8 +27,8 @@ class ObjectSpec:
 class Expected:
     """What the body was announced to be. None: not announced, not checked.
 
-    `content_length` counts the decoded bytes. `checksum` is a value from a header; with `checksum_algorithm` and `trailer` the
-    value stands in the trailer instead, which is asked for once, after the end of the body, under its
+    `content_length` counts the decoded bytes. `checksum` is a value from a header; with `checksum_algorithm` and
+    `trailer` the value stands in the trailer instead, which is asked for once, after the end of the body, under its
     header name (`x-amz-checksum-crc32`). An algorithm without any value asks for the checksum to be kept.
     """
 

@@ -18,7 +18,8 @@ _KEY: Final = "access_key, user_id, sealed_secret, created_ms, buckets"
 _KEYS: Final = f"SELECT {_KEY} FROM access_keys WHERE user_id = ? ORDER BY created_ms, access_key"  # noqa: S608  (constants)
 _ADD_KEY: Final = f"INSERT INTO access_keys ({_KEY}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608  (constants)
 _FIND: Final = (
-    "SELECT k.access_key, k.user_id, k.sealed_secret, k.created_ms, k.buckets, u.id, u.name, u.display_name, u.email, u.root "
+    "SELECT k.access_key, k.user_id, k.sealed_secret, k.created_ms, k.buckets, "
+    "u.id, u.name, u.display_name, u.email, u.root "
     "FROM access_keys k JOIN users u ON u.id = k.user_id WHERE k.access_key = ?"
 )
 _REMEMBERED_MAX: Final = 1024
@@ -39,7 +40,9 @@ class SqliteAccounts:
 
         def mutation(connection: sqlite3.Connection) -> None:
             if connection.execute(_TAKEN, (user.id, user.name, user.email)).fetchone():
-                raise S3Error("EntityAlreadyExists", f"a user with the name, id or e-mail of {user.name!r} already exists")
+                raise S3Error(
+                    "EntityAlreadyExists", f"a user with the name, id or e-mail of {user.name!r} already exists"
+                )
             connection.execute(_ADD_USER, (user.id, user.name, user.display_name, user.email, int(user.root)))
 
         await self._committer.run(mutation)
@@ -87,7 +90,10 @@ class SqliteAccounts:
         return [_key_of(row) for row in self._reader.all(_KEYS, (user_id,))]
 
     async def find_key(self, access_key: str) -> _Found | None:
-        """See the port. Reads the row each time, since any process may have changed it; an unchanged row gives the same objects."""
+        """See the port. Reads the row each time, since any process may have changed it.
+
+        An unchanged row gives the same objects.
+        """
         row = self._reader.one(_FIND, (access_key,))
         remembered = self._remembered.get(access_key)
         if row is None:

@@ -17,7 +17,9 @@ _INSERT: Final = f"INSERT INTO buckets ({_COLUMNS}) VALUES (?, ?, ?, ?)"  # noqa
 _LIST: Final = f"SELECT {_COLUMNS} FROM buckets WHERE name > ? AND name >= ? AND name < ? "  # noqa: S608  (constants)
 _LIST_ALL: Final = _LIST + "ORDER BY name LIMIT ?"
 _LIST_OWNED: Final = _LIST + "AND owner = ? ORDER BY name LIMIT ?"
-_IN_USE: Final = "SELECT EXISTS (SELECT 1 FROM objects WHERE bucket = ?1) OR EXISTS (SELECT 1 FROM older WHERE bucket = ?1)"
+_IN_USE: Final = (
+    "SELECT EXISTS (SELECT 1 FROM objects WHERE bucket = ?1) OR EXISTS (SELECT 1 FROM older WHERE bucket = ?1)"
+)
 _BEYOND: Final = "\U0010ffff"  # behind every bucket name
 
 

@@ -1,11 +1,12 @@
 """Group commit: mutations that arrive while one group is being synced share the next sync.
 
-The statements of a group run on the event loop, 20 to 40 us a mutation, because a thread that computes beside a busy interpreter
-waits for it at every statement. The COMMIT runs in a thread: it is one call, spends its time in `write` and `fsync`
-without the interpreter, and the loop serves reads and parses requests meanwhile. The measurement is ADR 0003.
+The statements of a group run on the event loop, 20 to 40 us a mutation, because a thread that computes beside a busy
+interpreter waits for it at every statement. The COMMIT runs in a thread: it is one call, spends its time in `write` and
+`fsync` without the interpreter, and the loop serves reads and parses requests meanwhile. The measurement is ADR 0003.
 
-What a mutation may rely on: it sees the effects of those before it in its group, it is alone in writing (all processes), and
-what it raises is raised to its caller and to nobody else. What it must keep: raise S3Error before it writes, never after.
+What a mutation may rely on: it sees the effects of those before it in its group, it is alone in writing (all
+processes), and what it raises is raised to its caller and to nobody else. What it must keep: raise S3Error before it
+writes, never after.
 """
 
 import asyncio
@@ -82,7 +83,7 @@ class Committer:
         return group
 
     async def _commit(self, group: list[_Waiting], *, last: bool = False) -> bool:
-        """Run and commit `group`, answer its members, and return True; or undo it and return False: one spoiled it for all.
+        """Run and commit `group`, answer its members, return True; if one spoiled it for all, undo it, return False.
 
         A group of one (`last`) has nobody to blame but itself, so it is answered in any case. A failed COMMIT is the
         medium's doing; everybody in the group gets it, and nothing is tried again.

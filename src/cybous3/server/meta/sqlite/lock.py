@@ -1,13 +1,13 @@
 """The right to write the index, passed between processes fairly.
 
-SQLite lets one connection write at a time, and a loser of that race sleeps and tries again; under load one process can starve
-another. So every process of ours takes this lock first, and SQLite never finds the database busy.
+SQLite lets one connection write at a time, and a loser of that race sleeps and tries again; under load one process can
+starve another. So every process of ours takes this lock first, and SQLite never finds the database busy.
 
 Two locks make a turnstile. Whoever wants to write holds `turn` while it waits for `write`, and a writer that comes back
 must pass `turn` first: it cannot overtake the one who waits. The kernel drops both when a process dies.
 
-All checkpoints happen under this lock too, because they happen inside commits and closes. (A checkpoint that runs beside a
-writer is the one thing that could corrupt a database in SQLite before 3.51.3, "the WAL-reset bug".)
+All checkpoints happen under this lock too, because they happen inside commits and closes. (A checkpoint that runs
+beside a writer is the one thing that could corrupt a database in SQLite before 3.51.3, "the WAL-reset bug".)
 """
 
 import os

@@ -15,11 +15,12 @@ from cybous3.server.meta.walk import BEYOND, Source, first_position, walk
 from cybous3.server.model.objects import NULL_VERSION, ObjectRecord, ObjectSummary, WriteCondition
 from cybous3.server.wire.errors import S3Error
 
-_GET: Final = f"SELECT {rows.RECORD_COLUMNS} FROM {rows.RECORD_TABLES} WHERE b.name = ? AND o.key = ?"  # noqa: S608  (constants)
+_GET: Final = rows.SELECT_RECORD + "WHERE b.name = ? AND o.key = ?"
 _CURRENT: Final = "SELECT etag, size, modified_ms, content, extents, layout FROM objects WHERE bucket = ? AND key = ?"
 _PUT: Final = (
-    "INSERT OR REPLACE INTO objects (bucket, key, size, etag, modified_ms, version, owner, storage_class, checksum_algorithm, "
-    "checksum_type, checksum, content, extents, layout, system, user) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT OR REPLACE INTO objects (bucket, key, size, etag, modified_ms, version, owner, storage_class, "
+    "checksum_algorithm, checksum_type, checksum, content, extents, layout, system, user) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _LIST: Final = (
     "SELECT CAST(key AS TEXT), size, etag, modified_ms, coalesce(owner, ?), coalesce(storage_class, 'STANDARD'), "
@@ -72,7 +73,9 @@ class SqliteObjects:
     async def delete_many(self, bucket: str, keys: Sequence[tuple[str, WriteCondition]]) -> Sequence[Exception | None]:
         """See the port."""
 
-        def one(connection: sqlite3.Connection, bucket_id: int, key: str, condition: WriteCondition) -> Exception | None:
+        def one(
+            connection: sqlite3.Connection, bucket_id: int, key: str, condition: WriteCondition
+        ) -> Exception | None:
             try:
                 _delete(connection, bucket_id, key, condition)
             except S3Error as error:
@@ -98,7 +101,9 @@ class SqliteObjects:
         )
         start = first_position(query.prefix, query.delimiter, query.after)
         page = walk(source, start, query.prefix, query.delimiter, query.limit)
-        return ListPage([ObjectSummary._make(row) for row in page.rows], page.prefixes, _next_after(page.last, page.more))
+        return ListPage(
+            [ObjectSummary._make(row) for row in page.rows], page.prefixes, _next_after(page.last, page.more)
+        )
 
 
 def _next_after(last: tuple[Any, ...] | str | None, more: bool) -> str:  # noqa: FBT001  (the two halves of one answer)
@@ -128,7 +133,7 @@ def replace(
     add_blobs(connection, fresh)
     bury(connection, old_blobs - new_blobs)
     content, extents, layout = _place_bytes(connection, record, packed, old)
-    connection.execute(_PUT, _values(bucket, key, record) + (content, extents, layout, *_metadata(record)))
+    connection.execute(_PUT, (*_values(bucket, key, record), content, extents, layout, *_metadata(record)))
 
 
 def _values(bucket: BucketRow, key: bytes, record: ObjectRecord) -> tuple[Any, ...]:

@@ -43,7 +43,7 @@ def pack_parts(parts: Iterable[ObjectPart]) -> str:
     return json.dumps([(part.number, part.size, part.etag, part.checksum) for part in parts], separators=(",", ":"))
 
 
-@lru_cache(maxsize=8)  # a ranged reader of one large object asks for the same 10,000 parts (5 ms) again and again
+@lru_cache(maxsize=8)  # a ranged reader of one large object asks for the same 10,000 parts, 5 ms, again and again
 def unpack_layout(extents: bytes, parts: str) -> tuple[tuple[Extent, ...], tuple[ObjectPart, ...]]:
     """Return what a multipart object consists of."""
     return unpack_extents(extents), tuple(ObjectPart(*part) for part in json.loads(parts))
@@ -71,17 +71,16 @@ def checksum_of(algorithm: str | None, kind: str | None, value: str | None) -> C
     return Checksum(cast("ChecksumAlgorithm", algorithm), value, cast("ChecksumType", kind))
 
 
-RECORD_COLUMNS: Final = (
-    "b.owner, o.size, o.etag, o.modified_ms, o.version, o.owner, o.storage_class, o.system, o.user, "
-    "o.checksum_algorithm, o.checksum_type, o.checksum, c.data, o.extents, l.extents, l.parts"
-)
-RECORD_TABLES: Final = (
-    "buckets b JOIN objects o ON o.bucket = b.id LEFT JOIN contents c ON c.id = o.content LEFT JOIN layouts l ON l.id = o.layout"
+SELECT_RECORD: Final = (
+    "SELECT b.owner, o.size, o.etag, o.modified_ms, o.version, o.owner, o.storage_class, o.system, o.user, "
+    "o.checksum_algorithm, o.checksum_type, o.checksum, c.data, o.extents, l.extents, l.parts "
+    "FROM buckets b JOIN objects o ON o.bucket = b.id "
+    "LEFT JOIN contents c ON c.id = o.content LEFT JOIN layouts l ON l.id = o.layout "
 )
 
 
 def record_of(bucket: str, key: str, row: tuple[Any, ...]) -> ObjectRecord:
-    """Return the object of a row of RECORD_COLUMNS."""
+    """Return the object of a row of SELECT_RECORD."""
     (bucket_owner, size, etag, modified_ms, version, owner, storage_class, system, user) = row[:9]
     (algorithm, kind, checksum, data, extents, layout_extents, layout_parts) = row[9:]
     parts: tuple[ObjectPart, ...] = ()

@@ -1,15 +1,16 @@
 """The tables of the index, as numbered migrations. A migration is never edited once released: the next one follows.
 
-Keys are BLOBs of UTF-8, so their order is the order of their bytes and NUL is a character like any other. `objects` holds
-the current version of each key and nothing else, so a listing of current objects never steps over old ones; `older` holds what a
-versioned bucket keeps behind it, newest last in `seq`. An unversioned bucket holds version "null" (stored as NULL).
+Keys are BLOBs of UTF-8, so their order is the order of their bytes and NUL is a character like any other. `objects`
+holds the current version of each key and nothing else, so a listing of current objects never steps over old ones;
+`older` holds what a versioned bucket keeps behind it, newest last in `seq`. An unversioned bucket holds version "null"
+(stored as NULL).
 
-Wide or rare columns stay out of the rows that a listing reads: the bytes of small objects are in `contents`, the extents and parts
-of multipart objects in `layouts`. NULL stands for the usual value wherever there is one: the bucket's owner,
-STANDARD, no metadata. `sealed` is the place of metadata that only the encryption at rest can open.
+Wide or rare columns stay out of the rows that a listing reads: the bytes of small objects are in `contents`, the
+extents and parts of multipart objects in `layouts`. NULL stands for the usual value wherever there is one: the bucket's
+owner, STANDARD, no metadata. `sealed` is the place of metadata that only the encryption at rest can open.
 
-`blobs` has one row for each blob that anything refers to, so that "is it referenced" is a point lookup. A blob belongs to one
-object or part; `dead` numbers those in the garbage queue, oldest first.
+`blobs` has one row for each blob that anything refers to, so that "is it referenced" is a point lookup. A blob belongs
+to one object or part; `dead` numbers those in the garbage queue, oldest first.
 """
 
 import sqlite3
@@ -64,9 +65,9 @@ CREATE TABLE uploads (
 CREATE INDEX uploads_place ON uploads (bucket, key, created_ms, token);
 
 CREATE TABLE parts (
-    upload INTEGER NOT NULL, number INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, modified_ms INTEGER NOT NULL,
-    checksum_algorithm TEXT, checksum_type TEXT, checksum TEXT, extents BLOB, sealed BLOB,
-    PRIMARY KEY (upload, number)
+    upload INTEGER NOT NULL, number INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, modified_ms INTEGER NOT
+    NULL, checksum_algorithm TEXT, checksum_type TEXT, checksum TEXT, extents BLOB, sealed BLOB, PRIMARY KEY (upload,
+    number)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE blobs (id BLOB PRIMARY KEY, dead INTEGER) STRICT, WITHOUT ROWID;
@@ -89,9 +90,11 @@ def migrate(connection: sqlite3.Connection) -> None:
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > len(MIGRATIONS):
         raise IndexTooNewError(
-            f"the index has schema {version}, this release knows {len(MIGRATIONS)}", hint="start the release that wrote it"
+            f"the index has schema {version}, this release knows {len(MIGRATIONS)}",
+            hint="start the release that wrote it",
         )
     for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
         connection.executescript(
-            f"BEGIN IMMEDIATE;\n{script}\nPRAGMA application_id={APPLICATION_ID};\nPRAGMA user_version={number};\nCOMMIT;"
+            f"BEGIN IMMEDIATE;\n{script}\n"
+            f"PRAGMA application_id={APPLICATION_ID};\nPRAGMA user_version={number};\nCOMMIT;"
         )

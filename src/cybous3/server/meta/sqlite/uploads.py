@@ -16,13 +16,11 @@ from cybous3.server.model.objects import ObjectRecord, WriteCondition
 from cybous3.server.model.uploads import Part, Upload
 from cybous3.server.wire.errors import S3Error
 
-_COLUMNS: Final = (
-    "token, owner, initiator, created_ms, storage_class, system, user, checksum_algorithm, checksum_type"
+_COLUMNS: Final = "token, owner, initiator, created_ms, storage_class, system, user, checksum_algorithm, checksum_type"
+_CREATE: Final = f"INSERT INTO uploads (bucket, key, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  (constants)
+_FIND: Final = (
+    "SELECT u.id FROM uploads u JOIN buckets b ON b.id = u.bucket WHERE u.token = ? AND b.name = ? AND u.key = ?"
 )
-_CREATE: Final = (
-    f"INSERT INTO uploads (bucket, key, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  (constants)
-)
-_FIND: Final = "SELECT u.id FROM uploads u JOIN buckets b ON b.id = u.bucket WHERE u.token = ? AND b.name = ? AND u.key = ?"
 _GET: Final = (
     f"SELECT {_COLUMNS} FROM uploads WHERE token = ? AND key = ? AND bucket = "  # noqa: S608  (constants)
     "(SELECT id FROM buckets WHERE name = ?)"
@@ -32,12 +30,8 @@ _LIST: Final = (
     "WHERE bucket = ? AND (key, created_ms, token) > (?, ?, ?) AND key < ? ORDER BY key, created_ms, token LIMIT ?"
 )
 _PART_COLUMNS: Final = "number, size, etag, modified_ms, checksum_algorithm, checksum_type, checksum, extents"
-_PUT_PART: Final = (
-    f"INSERT OR REPLACE INTO parts (upload, {_PART_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  (constants)
-)
-_PARTS: Final = (
-    f"SELECT {_PART_COLUMNS} FROM parts WHERE upload = ? AND number > ? ORDER BY number LIMIT ?"  # noqa: S608  (constants)
-)
+_PUT_PART: Final = f"INSERT OR REPLACE INTO parts (upload, {_PART_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  (constants)
+_PARTS: Final = f"SELECT {_PART_COLUMNS} FROM parts WHERE upload = ? AND number > ? ORDER BY number LIMIT ?"  # noqa: S608  (constants)
 
 _Position = tuple[bytes, int, str]  # exclusive: key, time of creation, id
 
@@ -117,7 +111,10 @@ class SqliteUploads:
         return _page(query.bucket, page)
 
     def _start(self, query: UploadQuery) -> _Position:
-        """Return where the page begins. A marker that was aborted meanwhile begins its key anew: shown twice, never skipped."""
+        """Return where the page begins. A marker that was aborted meanwhile begins its key anew.
+
+        Shown twice, never skipped.
+        """
         key = query.key_marker
         if key and query.upload_id_marker and key.startswith(query.prefix):
             row = self._reader.one(_GET, (query.upload_id_marker, key.encode(), query.bucket))
@@ -193,7 +190,9 @@ def _put_part(connection: sqlite3.Connection, upload: int, part: Part) -> None:
     blobs = rows.blob_ids(packed)
     if any(is_known(connection, blob) for blob in blobs):
         raise S3Error("OperationAborted")
-    old = connection.execute("SELECT extents FROM parts WHERE upload = ? AND number = ?", (upload, part.number)).fetchone()
+    old = connection.execute(
+        "SELECT extents FROM parts WHERE upload = ? AND number = ?", (upload, part.number)
+    ).fetchone()
     add_blobs(connection, blobs)
     if old is not None:
         bury(connection, rows.blob_ids(old[0]))

@@ -1,0 +1,238 @@
+"""Every call this store makes on a file, and what it may expect of it.
+
+`Files` is the whole of what the blob store knows of a file system; a simulator that loses what was not synced can stand
+in for the real one. The promises it builds on:
+
+- `write` is visible to readers of the same file at once and durable after `sync` of that descriptor.
+- A name made by `link` or `rename`, or removed by `unlink`, is visible at once and durable after `sync_directory`.
+  `link` and `rename` are atomic; `link` never replaces.
+- A failed `sync` says that anything since the last one may be lost, and a later success says nothing about it: the
+  kernel has dropped the dirty mark. It is never repeated; the write it belongs to fails.
+- Files are created with mode 0600 and directories with 0700. No call follows a symbolic link in the last component.
+"""
+
+import errno
+import os
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+_CLOEXEC: Final = getattr(os, "O_CLOEXEC", 0)
+_NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
+_BINARY: Final = getattr(os, "O_BINARY", 0)  # Windows would translate line ends
+_CREATE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | _CLOEXEC | _NOFOLLOW | _BINARY
+_READ: Final = os.O_RDONLY | _CLOEXEC | _NOFOLLOW | _BINARY
+_LOCK: Final = os.O_RDWR | os.O_CREAT | _CLOEXEC | _NOFOLLOW | _BINARY
+
+NO_HARD_LINKS: Final = frozenset(
+    {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.EACCES}
+)
+"""What `link` answers where a file system has no hard links (FAT, some network shares, Android)."""
+
+
+class Files(Protocol):
+    """A file system, as far as blobs need one. Every call blocks and raises OSError."""
+
+    def make_directory(self, path: Path) -> None:
+        """Make `path` and its parents; present is fine."""
+        ...
+
+    def create(self, path: Path) -> int:
+        """Create a file that must not exist and return its descriptor."""
+        ...
+
+    def open(self, path: Path) -> int:
+        """Open for reading."""
+        ...
+
+    def write(self, fd: int, data: bytes) -> None:
+        """Append all of `data`."""
+        ...
+
+    def read(self, fd: int, length: int, offset: int) -> bytes:
+        """Return up to `length` bytes from `offset`; fewer only at the end."""
+        ...
+
+    def size(self, fd: int) -> int:
+        """Return the length in bytes."""
+        ...
+
+    def sync(self, fd: int) -> None:
+        """Make the file's bytes and length durable."""
+        ...
+
+    def close(self, fd: int) -> None:
+        """Close the descriptor."""
+        ...
+
+    def link(self, source: Path, target: Path) -> None:
+        """Give the file a second name. FileExistsError; an errno of NO_HARD_LINKS where that cannot be."""
+        ...
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Move the name, replacing."""
+        ...
+
+    def unlink(self, path: Path) -> bool:
+        """Remove the name and return whether there was one."""
+        ...
+
+    def exists(self, path: Path) -> bool:
+        """Return whether the name is there."""
+        ...
+
+    def names(self, path: Path) -> Sequence[str]:
+        """Return the names in a directory; none when it is absent."""
+        ...
+
+    def sync_directory(self, path: Path) -> None:
+        """Make the names in a directory durable."""
+        ...
+
+    def try_lock(self, path: Path) -> int | None:
+        """Take the lock that `path` stands for, and return what holds it; None when somebody else does.
+
+        `close` gives it back.
+        """
+        ...
+
+
+class SystemFiles:
+    """The operating system's files."""
+
+    def __init__(self) -> None:
+        self._sync = data_sync(sys.platform)
+        self._read: Callable[[int, int, int], bytes] = getattr(os, "pread", None) or read_by_seeking
+
+    def make_directory(self, path: Path) -> None:
+        """See Files."""
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def create(self, path: Path) -> int:
+        """See Files."""
+        return os.open(path, _CREATE, 0o600)
+
+    def open(self, path: Path) -> int:
+        """See Files."""
+        return os.open(path, _READ)
+
+    def write(self, fd: int, data: bytes) -> None:
+        """See Files."""
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+
+    def read(self, fd: int, length: int, offset: int) -> bytes:
+        """See Files."""
+        return self._read(fd, length, offset)
+
+    def size(self, fd: int) -> int:
+        """See Files."""
+        return os.fstat(fd).st_size
+
+    def sync(self, fd: int) -> None:
+        """See Files."""
+        self._sync(fd)
+
+    def close(self, fd: int) -> None:
+        """See Files."""
+        os.close(fd)
+
+    def link(self, source: Path, target: Path) -> None:
+        """See Files."""
+        os.link(source, target, follow_symlinks=True)
+
+    def rename(self, source: Path, target: Path) -> None:
+        """See Files."""
+        source.replace(target)
+
+    def unlink(self, path: Path) -> bool:
+        """See Files."""
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def exists(self, path: Path) -> bool:
+        """See Files."""
+        return os.path.lexists(path)
+
+    def names(self, path: Path) -> Sequence[str]:
+        """See Files."""
+        try:
+            return sorted(entry.name for entry in path.iterdir())
+        except FileNotFoundError:
+            return ()
+
+    def sync_directory(self, path: Path) -> None:
+        """See Files. Windows keeps names in a journal of its own and has no such call."""
+        if sys.platform == "win32":  # pragma: no cover  (its own runner's job)
+            return
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def try_lock(self, path: Path) -> int | None:
+        """See Files."""
+        fd = os.open(path, _LOCK, 0o600)
+        if _try_lock(fd):
+            return fd
+        os.close(fd)
+        return None
+
+
+def data_sync(platform: str) -> Callable[[int], None]:
+    """Return what makes bytes durable on `platform` (a `sys.platform`).
+
+    Linux needs no more than `fdatasync`: the times of a file are not worth a journal commit. On macOS `fsync` leaves
+    the bytes in the drive's cache and only F_FULLFSYNC gets them out (fsync(2)). Windows maps `fsync` to
+    FlushFileBuffers.
+    """
+    if platform == "darwin":
+        return _full_sync
+    return getattr(os, "fdatasync", None) or os.fsync
+
+
+def _full_sync(fd: int) -> None:
+    import fcntl  # noqa: PLC0415  (does not exist on Windows)
+
+    full: int | None = getattr(fcntl, "F_FULLFSYNC", None)
+    if full is None:
+        raise OSError(errno.ENOTSUP, "this system promises F_FULLFSYNC and does not have it")
+    fcntl.fcntl(fd, full)
+
+
+_SEEKING: Final = threading.Lock()
+
+
+def read_by_seeking(fd: int, length: int, offset: int) -> bytes:
+    """Do what `pread` does, where there is none: two calls that nobody else may come between."""
+    with _SEEKING:
+        os.lseek(fd, offset, os.SEEK_SET)
+        return os.read(fd, length)
+
+
+if sys.platform == "win32":  # pragma: no cover  (its own runner's job)
+    import msvcrt
+
+    def _try_lock(fd: int) -> bool:
+        try:
+            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _try_lock(fd: int) -> bool:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True

@@ -1,0 +1,76 @@
+"""Giving a finished file its name, and taking marks away. Blocking; runs in threads."""
+
+from collections.abc import Sequence
+
+from cybous3.server.blobs.local.files import NO_HARD_LINKS, Files
+from cybous3.server.blobs.local.layout import Layout
+
+
+class Publisher:
+    """Moves blobs from `incoming` to `blobs` in a way that a crash leaves either whole or findable."""
+
+    def __init__(self, files: Files, layout: Layout) -> None:
+        self._files = files
+        self._layout = layout
+        self._links = True  # until the file system says that it has none
+
+    def publish(self, blob: str) -> None:
+        """Name a blob whose bytes are synced. OSError: it has no name."""
+        if self._links:
+            self._links = self._publish_by_link(blob)
+        if not self._links:
+            self._publish_by_rename(blob)
+        self._files.sync_directory(self._layout.directory(blob))
+
+    def settle(self, blobs: Sequence[str]) -> None:
+        """Take the marks away. What cannot be removed now is left to the next start."""
+        for blob in blobs:
+            try:
+                self._remove_marks(blob)
+            except OSError:
+                continue
+
+    def withdraw(self, blob: str) -> None:
+        """Remove every name of a blob that the index does not refer to.
+
+        The marks last, so that a crash in between is found.
+        """
+        if self._files.unlink(self._layout.published(blob)):
+            self._files.sync_directory(self._layout.directory(blob))
+        self._remove_marks(blob)
+
+    def remove(self, blobs: Sequence[str]) -> list[str]:
+        """Remove published blobs and return those whose names are durably gone."""
+        gone = [blob for blob in blobs if self._try_remove(blob)]
+        for directory in {self._layout.directory(blob) for blob in gone}:
+            self._files.sync_directory(directory)
+        return gone
+
+    def _try_remove(self, blob: str) -> bool:
+        try:
+            self._files.unlink(self._layout.published(blob))
+        except OSError:
+            return False
+        return True
+
+    def _remove_marks(self, blob: str) -> None:
+        self._files.unlink(self._layout.writing(blob))
+        if not self._links:
+            self._files.unlink(self._layout.mark(blob))
+
+    def _publish_by_link(self, blob: str) -> bool:
+        writing = self._layout.writing(blob)
+        self._files.sync_directory(writing.parent)  # the mark must not be lost before what it marks
+        try:
+            self._files.link(writing, self._layout.published(blob))
+        except OSError as error:
+            if error.errno in NO_HARD_LINKS:
+                return False
+            raise
+        return True
+
+    def _publish_by_rename(self, blob: str) -> None:
+        mark = self._layout.mark(blob)
+        self._files.close(self._files.create(mark))
+        self._files.sync_directory(mark.parent)
+        self._files.rename(self._layout.writing(blob), self._layout.published(blob))

@@ -1,0 +1,191 @@
+"""From a body to bytes that are stored, hashed and found true, before anything of them is visible.
+
+A body of up to `inline_max` bytes is read and hashed on the event loop and touches neither thread nor file. A longer
+one runs through a pipeline: receiving, MD5, further hashes and writing overlap. Whoever ingests either commits what
+came out or leaves the `async with`, and then nothing of it remains.
+"""
+
+import asyncio
+import errno
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from cybous3.core.checksums import Hasher
+from cybous3.server.blobs.port import Blobs, BlobWriter
+from cybous3.server.model.objects import Extent
+from cybous3.server.store.digests import Digests, Judged
+from cybous3.server.store.pipeline import Consume, Pipeline
+from cybous3.server.store.spec import Expected
+from cybous3.server.wire.errors import S3Error
+from cybous3.server.wire.message import Body
+
+PORTION: Final = 256 * 1024  # smaller pieces are joined to this before they are handed to threads
+_REFUSALS: Final = {
+    errno.ENOSPC: "InsufficientStorage",
+    errno.EDQUOT: "InsufficientStorage",
+    errno.EMFILE: "SlowDown",
+    errno.ENFILE: "SlowDown",
+}
+
+
+@contextmanager
+def in_s3_words() -> Iterator[None]:
+    """Turn what a full disk or a full table of files says into S3's words.
+
+    Other OSErrors are nobody's fault and pass.
+    """
+    try:
+        yield
+    except OSError as error:
+        code = _REFUSALS.get(error.errno or 0)
+        if code is None:
+            raise
+        raise S3Error(code) from error
+
+
+@dataclass(slots=True)
+class Received:
+    """A body, judged good. Its bytes are `inline`, or in the blob that `writer` has not published yet."""
+
+    judged: Judged
+    inline: bytes | None
+    writer: BlobWriter | None
+
+    @property
+    def extents(self) -> tuple[Extent, ...]:
+        """Where the bytes will be."""
+        return () if self.writer is None else (Extent(self.writer.id, self.judged.size),)
+
+
+class Ingest:
+    """Takes bodies in. One for each store."""
+
+    def __init__(self, blobs: Blobs, threads: ThreadPoolExecutor) -> None:
+        self._blobs = blobs
+        self._threads = threads
+
+    @asynccontextmanager
+    async def receive(self, body: Body, expected: Expected, inline_max: int) -> AsyncIterator[Received]:
+        """Read the body to its end and yield it. What is not `taken` by the end of the block is forgotten.
+
+        Whoever commits sets `writer` to None. IncompleteBody, EntityTooLarge, InsufficientStorage, SlowDown and what
+        `Digests` refuses.
+        """
+        if (expected.content_length or 0) > expected.max_size:
+            raise _too_large(expected)
+        digests = Digests(expected)
+        limited = _Limited(body, expected)
+        head, ended = await _read_head(limited, inline_max)
+        if ended:
+            data = b"".join(head)
+            digests.update(data)
+            yield Received(digests.judge(len(data)), data, None)
+            return
+        with in_s3_words():
+            writer = await self._blobs.create(expected.content_length)
+        received: Received | None = None
+        try:
+            with in_s3_words():
+                await self._stream(head, limited, digests, writer)
+            received = Received(digests.judge(limited.size), None, writer)
+            yield received
+        finally:
+            if received is None or received.writer is not None:
+                await forget(writer)
+
+    async def _stream(self, head: list[bytes], body: "_Limited", digests: Digests, writer: BlobWriter) -> None:
+        async def write(pieces: Sequence[bytes]) -> None:
+            for piece in pieces:
+                await writer.write(piece)
+
+        pipeline = Pipeline([write, *(self._hashing(lane) for lane in digests.lanes())])
+        try:
+            async for portion in _portions(head, body):
+                await pipeline.feed(portion)
+            await pipeline.finish()
+        finally:
+            await pipeline.cancel()
+
+    def _hashing(self, hashers: Sequence[Hasher]) -> Consume:
+        def work(pieces: Sequence[bytes]) -> None:
+            for piece in pieces:
+                for hasher in hashers:
+                    hasher.update(piece)
+
+        async def consume(pieces: Sequence[bytes]) -> None:
+            await asyncio.get_running_loop().run_in_executor(self._threads, work, pieces)
+
+        return consume
+
+
+class _Limited:
+    """A body that may not be longer than announced or allowed. Counts."""
+
+    def __init__(self, body: Body, expected: Expected) -> None:
+        self._body = body
+        self._expected = expected
+        self.size = 0
+
+    async def read(self) -> bytes:
+        try:
+            piece = await self._body.read()
+        except ConnectionError as error:
+            raise S3Error("IncompleteBody") from error
+        self.size += len(piece)
+        if self.size > self._expected.max_size:
+            raise _too_large(self._expected)
+        return piece
+
+
+def _too_large(expected: Expected) -> S3Error:
+    proposed = {} if expected.content_length is None else {"ProposedSize": str(expected.content_length)}
+    return S3Error("EntityTooLarge", MaxSizeAllowed=str(expected.max_size), **proposed)
+
+
+async def _read_head(body: _Limited, inline_max: int) -> tuple[list[bytes], bool]:
+    """Return the first pieces, and whether they are all: true if the body ended within `inline_max` bytes."""
+    head: list[bytes] = []
+    while body.size <= inline_max:
+        piece = await body.read()
+        if not piece:
+            return head, True
+        head.append(piece)
+    return head, False
+
+
+async def _portions(head: list[bytes], body: _Limited) -> AsyncIterator[bytes]:
+    """Yield the bytes in portions worth a thread's while; takes `head` away from its owner."""
+    held = sum(map(len, head))
+    while True:
+        if held >= PORTION:
+            yield head[0] if len(head) == 1 else b"".join(head)
+            head.clear()
+            held = 0
+        piece = await body.read()
+        if not piece:
+            break
+        head.append(piece)
+        held += len(piece)
+        del piece
+    if held:
+        yield b"".join(head)
+
+
+async def forget(writer: BlobWriter) -> None:
+    """Discard, to the end, also when the request is being cancelled."""
+    task = asyncio.ensure_future(_discard(writer))
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
+
+
+async def _discard(writer: BlobWriter) -> None:
+    try:
+        await writer.discard()
+    except OSError:
+        return  # what cannot be removed now is removed at the next start

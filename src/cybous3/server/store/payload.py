@@ -1,0 +1,127 @@
+"""The bytes of an object as an answer: pinned while they are sent, whatever happens to the object meanwhile."""
+
+import errno
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cybous3.server.blobs.port import BlobReader, Blobs
+from cybous3.server.model.objects import Extent
+from cybous3.server.wire.errors import S3Error
+from cybous3.server.wire.message import FileSpan
+
+PINS_MAX: Final = 512  # open files for one answer
+PIECE_MAX: Final = 1024 * 1024
+_TOO_MANY: Final = frozenset({errno.EMFILE, errno.ENFILE})
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A range within one blob."""
+
+    blob: str
+    offset: int
+    length: int
+
+
+def pieces_of(extents: Sequence[Extent], offset: int, length: int) -> list[Piece]:
+    """Return which ranges of which blobs are the bytes [offset, offset + length) of an object."""
+    pieces: list[Piece] = []
+    end, position = offset + length, 0
+    for extent in extents:
+        begin, stop = max(offset, position), min(end, position + extent.length)
+        if begin < stop:
+            pieces.append(Piece(extent.blob, begin - position, stop - begin))
+        position += extent.length
+        if position >= end:
+            break
+    return pieces
+
+
+class InlinePayload:
+    """Bytes that are at hand."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    @property
+    def length(self) -> int:
+        """See Payload."""
+        return len(self._data)
+
+    def spans(self) -> Sequence[FileSpan] | None:
+        """See Payload."""
+        return None
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """See Payload."""
+        for at in range(0, len(self._data), PIECE_MAX):
+            yield self._data[at : at + PIECE_MAX]
+
+    async def aclose(self) -> None:
+        """See Payload."""
+
+
+class BlobPayload:
+    """Ranges of open blobs.
+
+    Up to PINS_MAX blobs are opened before the first byte and stay readable whatever happens to the object. Of a
+    longer chain the rest is opened when it is reached: if the object is replaced meanwhile, the answer may break off
+    (an OSError, a closed connection), and never holds wrong bytes.
+    """
+
+    def __init__(self, blobs: Blobs, pieces: Sequence[Piece]) -> None:
+        self._blobs = blobs
+        self._pieces = pieces
+        self._pinned: list[BlobReader] = []
+        self._late: BlobReader | None = None
+
+    async def pin(self) -> None:
+        """Open the blobs. FileNotFoundError; SlowDown when this process has no descriptors left."""
+        try:
+            for piece in self._pieces[:PINS_MAX]:
+                self._pinned.append(await self._blobs.open(piece.blob))
+        except BaseException as error:
+            await self.aclose()
+            if isinstance(error, OSError) and error.errno in _TOO_MANY:
+                raise S3Error("SlowDown") from error
+            raise
+
+    @property
+    def length(self) -> int:
+        """See Payload."""
+        return sum(piece.length for piece in self._pieces)
+
+    def spans(self) -> Sequence[FileSpan] | None:
+        """See Payload."""
+        if len(self._pinned) < len(self._pieces):
+            return None
+        spans = [
+            reader.span(piece.offset, piece.length) for reader, piece in zip(self._pinned, self._pieces, strict=True)
+        ]
+        files = [span for span in spans if span is not None]
+        return files if len(files) == len(spans) else None
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """See Payload."""
+        for number, piece in enumerate(self._pieces):
+            reader = self._pinned[number] if number < len(self._pinned) else await self._open_late(piece.blob)
+            async for chunk in reader.read(piece.offset, piece.length):
+                yield chunk
+
+    async def aclose(self) -> None:
+        """See Payload."""
+        pinned, self._pinned = self._pinned, []
+        for reader in pinned:
+            await reader.aclose()
+        await self._close_late()
+
+    async def _open_late(self, blob: str) -> BlobReader:
+        await self._close_late()
+        self._late = await self._blobs.open(blob)
+        return self._late
+
+    async def _close_late(self) -> None:
+        late, self._late = self._late, None
+        if late is not None:
+            await late.aclose()

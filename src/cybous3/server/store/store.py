@@ -1,0 +1,288 @@
+"""The one place where the index and the bytes meet.
+
+What it keeps true: nothing of a write is visible before all of it is durable and everything announced about it was
+found true; the bytes are published before the index refers to them, and forgotten by the index before they are deleted;
+a write that fails or is cancelled leaves nothing behind, and one that reached its commit is carried through even if
+nobody waits for it any more.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from cybous3.core.clock import Clock, Entropy
+from cybous3.server.blobs.port import Blobs
+from cybous3.server.meta.port import Index
+from cybous3.server.model.objects import ALWAYS, Checksum, ChecksumAlgorithm, ObjectRecord, WriteCondition
+from cybous3.server.model.uploads import CompletedPart, Part, Upload
+from cybous3.server.store import copying, multipart
+from cybous3.server.store.ingest import Ingest, Received, forget, in_s3_words
+from cybous3.server.store.payload import BlobPayload, InlinePayload, pieces_of
+from cybous3.server.store.spec import NOTHING_EXPECTED, Expected, ObjectSpec
+from cybous3.server.wire.errors import S3Error
+from cybous3.server.wire.message import Body, Payload
+
+INLINE_MAX: Final = 16 * 1024
+
+
+class Store:
+    """Objects and uploads for handlers. `index` is for what has no bytes: buckets, accounts, listings."""
+
+    def __init__(
+        self, index: Index, blobs: Blobs, *, clock: Clock, entropy: Entropy, region: str, inline_max: int = INLINE_MAX
+    ) -> None:
+        self.index: Final = index
+        self.region: Final = region
+        self.garbage_made: Final = asyncio.Event()  # set when blobs may have become garbage; wakes the reaper
+        self._blobs = blobs
+        self._clock = clock
+        self._entropy = entropy
+        self._inline_max = inline_max
+        self._threads = ThreadPoolExecutor(max(2, os.cpu_count() or 1), thread_name_prefix="hash")
+        self._ingest = Ingest(blobs, self._threads)
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    # objects
+
+    async def put(
+        self, spec: ObjectSpec, body: Body, digests: Expected = NOTHING_EXPECTED, condition: WriteCondition = ALWAYS
+    ) -> ObjectRecord:
+        """Store the body as the current object of its key and return what was stored.
+
+        NoSuchBucket, PreconditionFailed, NoSuchKey (If-Match, absent), BadDigest, InvalidDigest, InvalidRequest,
+        IncompleteBody, XAmzContentSHA256Mismatch, EntityTooLarge, InsufficientStorage.
+        """
+        async with self._ingest.receive(body, digests, self._inline_max) as received:
+            record = ObjectRecord(
+                bucket=spec.bucket,
+                key=spec.key,
+                size=received.judged.size,
+                etag=received.judged.etag,
+                modified_ms=self.now_ms(),
+                owner=spec.owner,
+                storage_class=spec.storage_class,
+                system=spec.system,
+                user=spec.user,
+                checksum=received.judged.checksum,
+                inline=received.inline,
+                extents=received.extents,
+            )
+            await self._commit(received, lambda: self.index.objects.put(record, condition))
+        return record
+
+    async def head(self, bucket: str, key: str) -> ObjectRecord:
+        """Return the current object. NoSuchBucket, NoSuchKey."""
+        return await self.index.objects.get(bucket, key)
+
+    async def open(self, record: ObjectRecord, offset: int = 0, length: int | None = None) -> Payload:
+        """Return the bytes [offset, offset + length) of the object, pinned; to the end by default.
+
+        An empty or small object's bytes are also `record.inline`, without any payload. ServiceUnavailable: the object
+        was replaced since its record was read, and its bytes are gone; a client's retry finds the new one. SlowDown.
+        """
+        length = record.size - offset if length is None else length
+        if offset < 0 or length < 0 or offset + length > record.size:
+            raise ValueError(f"bytes {offset}+{length} of an object of {record.size}")
+        if record.inline is not None:
+            return InlinePayload(record.inline[offset : offset + length])
+        payload = BlobPayload(self._blobs, pieces_of(record.extents, offset, length))
+        try:
+            await payload.pin()
+        except FileNotFoundError as error:
+            if await self._is_current(record):
+                raise
+            raise S3Error("ServiceUnavailable") from error
+        return payload
+
+    async def copy(
+        self,
+        source: ObjectRecord,
+        spec: ObjectSpec,
+        condition: WriteCondition = ALWAYS,
+        *,
+        checksum_algorithm: ChecksumAlgorithm | None = None,
+    ) -> ObjectRecord:
+        """Store a copy of `source` as `spec` describes it.
+
+        Onto itself the bytes, ETag and parts are kept and only what `spec` says is new; OperationAborted when the
+        object was replaced meanwhile. Otherwise the bytes are read, checked against the source's ETag where that is an
+        MD5, and written anew. The checksum is of the algorithm asked for, else of the source's. EntityTooLarge above 5
+        GiB.
+        """
+        if copying.is_onto_itself(source, spec, checksum_algorithm):
+            record = copying.relabelled(source, spec, self.now_ms())
+            await self._to_the_end(self.index.objects.put(record, condition))
+            return record
+        payload = await self.open(source)
+        try:
+            return await self.put(
+                spec, copying.PayloadBody(payload), copying.expectation(source, checksum_algorithm), condition
+            )
+        finally:
+            await payload.aclose()
+
+    async def delete(self, bucket: str, key: str, condition: WriteCondition = ALWAYS) -> bool:
+        """Remove the object and return whether there was one.
+
+        NoSuchBucket, PreconditionFailed, NoSuchKey (If-Match, absent).
+        """
+        with in_s3_words():
+            existed = await self.index.objects.delete(bucket, key, condition)
+        self.garbage_made.set()
+        return existed
+
+    async def delete_many(self, bucket: str, keys: Sequence[tuple[str, WriteCondition]]) -> Sequence[Exception | None]:
+        """Remove up to 1,000 objects in one transaction; one answer a key: None, or the S3Error that kept it."""
+        with in_s3_words():
+            answers = await self.index.objects.delete_many(bucket, keys)
+        self.garbage_made.set()
+        return answers
+
+    # multipart
+
+    async def create_upload(
+        self,
+        spec: ObjectSpec,
+        *,
+        initiator: str,
+        checksum_algorithm: ChecksumAlgorithm | None = None,
+        checksum_type: str | None = None,
+    ) -> Upload:
+        """Begin an upload. NoSuchBucket; InvalidRequest when the algorithm has no checksum of that type."""
+        upload = multipart.new_upload(
+            spec, initiator, checksum_algorithm, checksum_type, now_ms=self.now_ms(), entropy=self._entropy
+        )
+        with in_s3_words():
+            await self.index.uploads.create(upload)
+        return upload
+
+    async def put_part(
+        self, bucket: str, key: str, upload_id: str, number: int, body: Body, digests: Expected = NOTHING_EXPECTED
+    ) -> Part:
+        """Add or replace a part. NoSuchUpload, and what `put` refuses.
+
+        InvalidRequest for an algorithm that is not the upload's.
+        """
+        upload = await self.index.uploads.get(bucket, key, upload_id)
+        async with self._ingest.receive(body, multipart.part_expectation(upload, digests), 0) as received:
+            part = multipart.part_of(number, received.judged, received.extents, self.now_ms())
+            await self._commit(received, lambda: self.index.uploads.put_part(bucket, key, upload_id, part))
+        return part
+
+    async def copy_part(
+        self,
+        bucket: str,
+        key: str,
+        upload_id: str,
+        number: int,
+        source: ObjectRecord,
+        offset: int = 0,
+        length: int | None = None,
+    ) -> Part:
+        """Add a part from bytes of an object. NoSuchUpload, EntityTooLarge, ServiceUnavailable."""
+        payload = await self.open(source, offset, length)
+        try:
+            expected = Expected(content_length=payload.length)
+            return await self.put_part(bucket, key, upload_id, number, copying.PayloadBody(payload), expected)
+        finally:
+            await payload.aclose()
+
+    async def complete(
+        self,
+        bucket: str,
+        key: str,
+        upload_id: str,
+        wanted: Sequence[CompletedPart],
+        condition: WriteCondition = ALWAYS,
+        *,
+        expected_checksum: Checksum | None = None,
+        expected_size: int | None = None,
+    ) -> ObjectRecord:
+        """Make the object of the parts named, without copying a byte, and return it.
+
+        NoSuchUpload, InvalidPart, InvalidPartOrder, EntityTooSmall, EntityTooLarge, BadDigest, InvalidRequest (size,
+        checksum type), PreconditionFailed, NoSuchKey (If-Match, absent). After any of them the upload is as it was.
+        """
+        upload = await self.index.uploads.get(bucket, key, upload_id)
+        parts = await self.index.uploads.parts(bucket, key, upload_id)
+        record = multipart.joined(upload, parts, wanted, self.now_ms())
+        multipart.check_whole(record, expected_checksum, expected_size)
+        used = [part.number for part in wanted]
+        await self._to_the_end(self.index.uploads.complete(upload, record, used, condition))
+        return record
+
+    async def abort(self, bucket: str, key: str, upload_id: str) -> None:
+        """Forget the upload and its parts. NoSuchUpload."""
+        with in_s3_words():
+            await self.index.uploads.abort(bucket, key, upload_id)
+        self.garbage_made.set()
+
+    # the rest
+
+    def now_ms(self) -> int:
+        """Return the time as records carry it."""
+        return int(self._clock() * 1000)
+
+    async def aclose(self) -> None:
+        """Wait for commits under way. The index and the blobs belong to whoever made them."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+        self._threads.shutdown(wait=True)
+
+    async def _is_current(self, record: ObjectRecord) -> bool:
+        try:
+            current = await self.index.objects.get(record.bucket, record.key)
+        except S3Error:
+            return False
+        return current.extents == record.extents
+
+    async def _commit(self, received: Received, refer: Callable[[], Awaitable[None]]) -> None:
+        """Publish the bytes and let the index refer to them.
+
+        From here on the write is carried through, waited for or not.
+        """
+        writer, received.writer = received.writer, None
+        if writer is None:
+            await self._to_the_end(refer())
+            return
+
+        async def finish() -> None:
+            try:
+                await writer.publish()
+            except OSError:
+                await forget(writer)
+                raise
+            try:
+                await refer()
+            except S3Error:
+                await forget(writer)
+                raise
+            # Any other failure of the index leaves open whether it refers to the blob after a crash: the blob and its
+            # mark stay, and the next start asks.
+            self._later(self._blobs.settle([writer.id]))
+
+        await self._to_the_end(finish())
+
+    async def _to_the_end(self, work: Awaitable[None]) -> None:
+        """Await work that a cancelled request must not stop half way."""
+
+        async def run() -> None:
+            with in_s3_words():
+                await work
+
+        task = self._later(run())
+        await asyncio.shield(task)
+        self.garbage_made.set()
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen: whoever waited has got it, and nobody else needs a warning
