@@ -2,6 +2,7 @@
 
 import os
 import stat
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,17 @@ from cybous3.client.sync.filters import Filter
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A regular file of the tree. `path` is relative with "/" between names."""
+    """A regular file of the tree, or a folder with nothing in it.
+
+    `path` is relative with "/" between names, in NFC as the vault writes it; `absolute` is the name on this machine.
+    """
 
     path: str
     size: int
     mtime_ns: int
     mode: int  # permission bits
+    absolute: str = ""
+    folder: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,8 @@ def scan(root: Path, chosen: Filter) -> Iterator[LocalFile | Skipped]:
     """Yield the tree below `root` in the order of its paths' UTF-8 bytes within each folder.
 
     Links, sockets, pipes and devices are yielded as `Skipped`, as is what cannot be read. A missing `root` raises
-    OSError. Names that are not UTF-8 are skipped: a stored path is text.
+    OSError. Names that are not UTF-8 are skipped: a stored path is text; so is the second of two names that differ only
+    in their Unicode form. A folder that is empty is yielded itself.
     """
     yield from _folder(os.fspath(root), "", chosen)
 
@@ -39,9 +46,18 @@ def scan(root: Path, chosen: Filter) -> Iterator[LocalFile | Skipped]:
 def _folder(absolute: str, relative: str, chosen: Filter) -> Iterator[LocalFile | Skipped]:
     with os.scandir(absolute) as entries:
         ordered = sorted(entries, key=lambda entry: os.fsencode(entry.name))
+    taken: set[str] = set()
     for entry in ordered:
-        path = f"{relative}/{entry.name}" if relative else entry.name
+        name = unicodedata.normalize("NFC", entry.name)
+        path = f"{relative}/{name}" if relative else name
+        if name in taken:
+            yield Skipped(path, "another name here differs only in its Unicode form")
+            continue
+        taken.add(name)
         yield from _entry(entry, path, chosen)
+    if relative and not ordered and chosen.takes(relative):
+        status = os.stat(absolute)  # noqa: PTH116  # the path is text here, for speed
+        yield LocalFile(relative, 0, status.st_mtime_ns, stat.S_IMODE(status.st_mode), absolute, folder=True)
 
 
 def _entry(entry: "os.DirEntry[str]", path: str, chosen: Filter) -> Iterator[LocalFile | Skipped]:
@@ -62,7 +78,7 @@ def _entry(entry: "os.DirEntry[str]", path: str, chosen: Filter) -> Iterator[Loc
     if not stat.S_ISREG(status.st_mode):
         yield Skipped(path, _KINDS.get(stat.S_IFMT(status.st_mode), "not a regular file"))
         return
-    yield LocalFile(path, status.st_size, status.st_mtime_ns, stat.S_IMODE(status.st_mode))
+    yield LocalFile(path, status.st_size, status.st_mtime_ns, stat.S_IMODE(status.st_mode), entry.path)
 
 
 def _is_text(name: str) -> bool:

@@ -1,0 +1,281 @@
+"""Fetch and open stored files: into a file, or out to a pipe.
+
+What this keeps true:
+- no byte reaches the final name before the whole object was verified: bytes go to a temporary file beside it, which is
+  renamed last (and synced before, so that a crash cannot leave a name without its bytes);
+- a pipe gets only segments that verified, in order; a bad end is an error after the fact, for a pipe is not taken back;
+- a download that was killed goes on where it stopped, only for the same state of the object, and what an earlier run
+  left is verified again, by the digest of the whole.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock, local
+from typing import Any, BinaryIO, Protocol
+
+from cybous3.client.stores.port import Store
+from cybous3.client.transfer.errors import Unusable
+from cybous3.client.transfer.journal import Journal, Journals
+from cybous3.client.transfer.opening import Opened, Opener
+from cybous3.client.transfer.parallel import all_of, in_order
+from cybous3.client.transfer.port import Progress, Stored, Surroundings, no_progress
+from cybous3.crypto.errors import CryptoError, Damaged
+from cybous3.crypto.layout import RangePlan
+
+POSIX = os.name == "posix"
+_SEEKING = Lock()
+_BINARY = getattr(os, "O_BINARY", 0)
+RESUMABLE = 64 * 1024 * 1024
+"""Smaller downloads begin anew after a kill: a journal would cost more than it saves."""
+
+
+class _Write(Protocol):
+    def __call__(self, plaintext: memoryview, offset: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """How a file comes back."""
+
+    overwrite: bool = True
+    times: bool = True  # give it the time and the permission bits it had
+    sync: bool = True  # wait for the disk before the name appears; a tree syncs once, at its end
+
+
+class Downloader:
+    """Fetches files of one vault. Safe to call from many threads, one file each."""
+
+    def __init__(self, store: Store, around: Surroundings, journals: Journals) -> None:
+        self._opener = Opener(store, around)
+        self._around = around
+        self._journals = journals
+        self._limits = around.limits
+        self._buffers = local()
+
+    def get_file(
+        self,
+        path: str,
+        destination: Path,
+        how: Restore = Restore(),  # frozen
+        progress: Progress = no_progress,
+        *,
+        expect: int = 0,
+        key: str | None = None,
+    ) -> Stored:
+        """Write the file `path` of the vault to `destination`, whole and verified, or not at all.
+
+        `expect` is the stored size where a listing told it: a small file then takes one request. A marker of an empty
+        folder becomes a folder. Raises NotFoundHere, CryptoError, Conflict, Unusable, OSError, StoreError.
+        """
+        opened = self._opener.open(path, expect=min(expect, self._limits.single_max), key=key)
+        if opened.stored.folder:
+            destination.mkdir(parents=True, exist_ok=True)
+        else:
+            self._write(opened, destination, how, progress)
+        self._opener.note(opened)
+        return opened.stored
+
+    def stream(
+        self, path: str, out: BinaryIO, *, start: int = 0, length: int | None = None, progress: Progress = no_progress
+    ) -> Stored:
+        """Write the file, or `length` bytes of it from `start`, to `out`: verified segments, in order."""
+        opened = self._opener.open(path)
+        size = opened.stored.size
+        stop = size if length is None else min(size, start + length)
+        if start >= size and start > 0:
+            raise Unusable(f"{path!r} has {size} bytes; there is nothing at {start}")
+        whole = start == 0 and stop == size
+        hasher = opened.object.hasher()
+        plans = self._windows(opened, start, stop)
+        with closing(in_order(plans, lambda plan: self._window(opened, plan), workers=3)) as windows:
+            for plain in windows:
+                if whole:
+                    hasher.update(plain)
+                out.write(plain)
+                progress(len(plain))
+        if size == 0:
+            self._empty(opened)
+        if whole:
+            opened.object.footer.verify_digest(hasher.digest())
+            self._opener.note(opened)
+        return opened.stored
+
+    def _write(self, opened: Opened, destination: Path, how: Restore, progress: Progress) -> None:
+        if destination.is_dir():
+            raise Unusable(f"{destination}: is a folder", hint="name the file to write")
+        if not how.overwrite and destination.exists():
+            raise Unusable(f"{destination}: exists already", hint="leave --no-overwrite out to replace it")
+        if opened.stored.size < RESUMABLE:
+            temporary = destination.with_name(f".{destination.name[:100]}.{self._around.entropy(6).hex()}.part")
+            _Target(self, opened, destination, temporary, how, progress).run(None)
+            return
+        identity = (opened.stored.object_id, opened.stored.key, str(destination.parent.resolve() / destination.name))
+        with self._journals.opened(*identity) as journal:
+            temporary = destination.with_name(f".{destination.name[:100]}.{opened.stored.object_id[:6].hex()}.part")
+            _Target(self, opened, destination, temporary, how, progress).run(journal)
+
+    def _windows(self, opened: Opened, start: int, stop: int) -> Iterator[RangePlan]:
+        """Cut the plaintext [start, stop) into ranged reads that begin and end at segment boundaries."""
+        capacity = opened.object.layout.capacity
+        step = max(1, self._limits.window // opened.object.layout.segment_len) * capacity
+        at = start
+        while at < stop:
+            end = min(stop, (at // step + 1) * step)
+            yield opened.object.plan_range(at, end)
+            at = end
+
+    def _window(self, opened: Opened, plan: RangePlan) -> memoryview:
+        stored = memoryview(bytearray(plan.stored_stop - plan.stored_start))
+        self._opener.fetch(opened, plan.stored_start, stored)
+        return memoryview(opened.object.decrypt_range(plan, stored))
+
+    def _empty(self, opened: Opened) -> None:
+        """Verify the one segment of an object without content."""
+        start, stop = opened.object.layout.segment_offset(0), opened.object.layout.footer_offset(0)
+        segment = memoryview(bytearray(stop - start))
+        self._opener.fetch(opened, start, segment)
+        opened.object.decrypt_segment(0, segment)
+
+    def _scratch(self, segment_len: int) -> tuple[bytearray, bytearray]:
+        """Buffers of this thread for one segment: stored and plain."""
+        held: tuple[bytearray, bytearray] | None = getattr(self._buffers, "pair", None)
+        if held is None or len(held[0]) != segment_len:
+            held = self._buffers.pair = (bytearray(segment_len), bytearray(segment_len))
+        return held
+
+    def copy_window(self, opened: Opened, plan: RangePlan, write: _Write) -> int:
+        """Fetch, open and write the segments of one window; return its plaintext bytes."""
+        stored = memoryview(bytearray(plan.stored_stop - plan.stored_start))
+        self._opener.fetch(opened, plan.stored_start, stored)
+        size = opened.object.layout.segment_len
+        _, plain = self._scratch(size)
+        for position, index in enumerate(range(plan.first_segment, plan.stop_segment)):
+            segment = stored[position * size : (position + 1) * size]
+            count = opened.object.decrypt_segment_into(index, segment, plain)
+            write(memoryview(plain)[:count], index * opened.object.layout.capacity)
+        return plan.length
+
+
+class _Target:
+    """One file being written."""
+
+    def __init__(
+        self,
+        downloader: Downloader,
+        opened: Opened,
+        destination: Path,
+        temporary: Path,
+        how: Restore,
+        progress: Progress,
+    ) -> None:
+        self._downloader = downloader
+        self._opened = opened
+        self._destination = destination
+        self._temporary = temporary
+        self._how = how
+        self._progress = progress
+
+    def run(self, journal: Journal | None) -> None:
+        done = self._done(journal)
+        try:
+            self._fill(journal, done)
+        except (CryptoError, OSError):
+            # Damage and a full disk do not get better by keeping half a file.
+            self._discard(journal)
+            raise
+        except BaseException:
+            if journal is None:
+                self._discard(None)
+            raise
+        if journal is not None:
+            journal.remove()
+
+    def _fill(self, journal: Journal | None, done: frozenset[int]) -> None:
+        flags = os.O_RDWR | os.O_CREAT | _BINARY | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(self._temporary, flags, 0o600)
+        try:
+            os.truncate(descriptor, self._opened.stored.size)
+            self._copy(descriptor, journal, done)
+            if done:
+                self._verify_again(descriptor)
+            self._finish(descriptor)
+        finally:
+            os.close(descriptor)
+        if self._how.times and self._opened.stored.mtime_ns is not None:
+            # Reading nanoseconds back must give what was stored, so that the next run finds the file unchanged.
+            os.utime(self._temporary, ns=(self._opened.stored.mtime_ns, self._opened.stored.mtime_ns))
+        self._temporary.replace(self._destination)
+
+    def _copy(self, descriptor: int, journal: Journal | None, done: frozenset[int]) -> None:
+        downloader, opened = self._downloader, self._opened
+        size = opened.stored.size
+        if not size:
+            downloader._empty(opened)  # noqa: SLF001  # one module, one job
+            return
+        plans = list(enumerate(downloader._windows(opened, 0, size)))  # noqa: SLF001
+        self._progress(sum(plan.length for number, plan in plans if number in done))
+
+        def work(item: tuple[int, RangePlan]) -> None:
+            number, plan = item
+            self._progress(downloader.copy_window(opened, plan, lambda data, at: _write_at(descriptor, data, at)))
+            if journal is not None:
+                journal.mark(number)
+
+        missing = [item for item in plans if item[0] not in done]
+        if len(missing) == 1:
+            work(missing[0])
+        else:
+            all_of(missing, work, workers=downloader._limits.workers)  # noqa: SLF001
+
+    def _verify_again(self, descriptor: int) -> None:
+        """Check the whole by its digest: what an earlier run wrote lay on a disk that anybody may have touched."""
+        hasher = self._opened.object.hasher()
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        while piece := os.read(descriptor, 1024 * 1024):
+            hasher.update(piece)
+        try:
+            self._opened.object.footer.verify_digest(hasher.digest())
+        except Damaged as error:
+            raise Damaged(
+                f"what an earlier run left of {self._destination} was altered; run the command again"
+            ) from error
+
+    def _finish(self, descriptor: int) -> None:
+        mode = self._opened.stored.mode
+        if POSIX and self._how.times and mode is not None:
+            os.fchmod(descriptor, mode & 0o777)
+        if self._how.sync:
+            os.fsync(descriptor)
+
+    def _done(self, journal: Journal | None) -> frozenset[int]:
+        """Return what an earlier run finished, if its temporary file is there, for the same state of the object."""
+        if journal is None:
+            return frozenset()
+        notes: dict[str, Any] = {"etag": self._opened.stored.etag, "size": self._opened.stored.size}
+        with suppress(OSError):
+            if journal.load() == notes and self._temporary.stat().st_size == self._opened.stored.size:
+                return journal.marked()
+        journal.save(notes)
+        return frozenset()
+
+    def _discard(self, journal: Journal | None) -> None:
+        with suppress(OSError):
+            self._temporary.unlink()
+        if journal is not None:
+            journal.remove()
+
+
+def _write_at(descriptor: int, data: memoryview, offset: int) -> None:
+    """Write all of `data` at `offset`, from any thread."""
+    if not hasattr(os, "pwrite"):
+        with _SEEKING:  # Windows: an open file has one position
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            while data:
+                data = data[os.write(descriptor, data) :]
+        return
+    while data:
+        count = os.pwrite(descriptor, data, offset)
+        data, offset = data[count:], offset + count

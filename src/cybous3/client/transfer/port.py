@@ -1,0 +1,118 @@
+"""What moving files needs from its surroundings: a vault's keys, a memory, and somebody to tell about progress."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from cybous3.client.keys.state import Seen
+from cybous3.crypto.primitives import Entropy
+
+
+class Vault(Protocol):
+    """The keys and names of one opened vault."""
+
+    @property
+    def vault_id(self) -> bytes:
+        """16 bytes that every object is bound to."""
+        ...
+
+    def object_key(self, path: str) -> str:
+        """Return where the file `path` is stored. InvalidName."""
+        ...
+
+    def folder_prefix(self, folder: str) -> str:
+        """Return what the keys of everything below `folder` begin with; "" is the whole vault."""
+        ...
+
+    def path_of(self, key: str, metadata: Callable[[], Mapping[str, str]]) -> str:
+        """Return the path stored at `key`. `metadata` fetches the object's entries, asked for only by shortened names.
+
+        Damaged when the name does not verify.
+        """
+        ...
+
+    def folder_of(self, prefix: str, below: Callable[[], tuple[str, Mapping[str, str]]]) -> str:
+        """Return the path of the folder with this key prefix; `below` fetches key and entries of an object inside."""
+        ...
+
+    def is_system(self, key: str) -> bool:
+        """Whether the key is no file: outside the vault, or one of its own documents."""
+        ...
+
+    def entries(self, path: str, immutable: bytes, dek: bytes) -> dict[str, str]:
+        """Return the metadata entries an object needs under `path`: its wrapped key, and a name that was shortened."""
+        ...
+
+    def data_key(self, path: str, immutable: bytes, metadata: Mapping[str, str]) -> bytes:
+        """Unwrap an object's data key. CannotOpen, also when `path` is not the one it was wrapped for."""
+        ...
+
+
+class Memory(Protocol):
+    """What this machine has seen of the vault (`client.keys.state.State`)."""
+
+    def object_seen(self, vault_id: bytes, key: str) -> Seen | None:
+        """Return what was noted, None if nothing was."""
+        ...
+
+    def check_object(
+        self, vault_id: bytes, key: str, object_id: bytes, generation: int, *, accept_rollback: bool = False
+    ) -> None:
+        """Raise Rollback when an authenticated sight of the object is older than what was noted."""
+        ...
+
+    def note_objects(self, vault_id: bytes, sights: "list[tuple[str, Seen]]") -> None:
+        """Note what was written or read."""
+        ...
+
+    def forget_objects(self, vault_id: bytes, keys: list[str]) -> None:
+        """Forget what was deleted."""
+        ...
+
+
+Progress = Callable[[int], None]
+"""Told how many more plaintext bytes have safely arrived (negative: they have to be moved again). Any thread."""
+
+
+def no_progress(_count: int) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file in the vault, as authenticated: what a person may know of it."""
+
+    path: str
+    key: str
+    size: int  # plaintext bytes
+    etag: str
+    object_id: bytes
+    generation: int
+    digest: bytes  # keyed; comparable only within this object
+    content_type: str | None = None
+    mtime_ns: int | None = None
+    mode: int | None = None
+    folder: bool = False
+    user: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a transfer may use."""
+
+    workers: int = 6  # parts under way at once
+    single_max: int = 8 * 1024 * 1024  # larger objects go in parts; bytes stored
+    window: int = 8 * 1024 * 1024  # stored bytes per ranged read
+    memory: int = 72 * 1024 * 1024  # bytes of buffers, over all parts under way
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What every transfer of one command shares."""
+
+    vault: Vault
+    memory: Memory
+    entropy: Entropy
+    now_ms: Callable[[], int]
+    limits: Limits = Limits()
+    accept_rollback: bool = False

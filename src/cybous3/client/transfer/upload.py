@@ -1,0 +1,536 @@
+"""Seal a local file, or a stream, and store it: in one request when small, in parallel parts when not.
+
+What this keeps true:
+- nothing is visible under the file's key before every byte of the sealed object is in the store;
+- each segment is encrypted once under its own fresh nonce; a part is repeated only with the very same bytes;
+- an upload that was killed goes on where it stopped if the source is the same state of the same file, under the same
+  keys; a source that changed begins a new object under a new key (encryption.md §4.2, rule 3);
+- what somebody else wrote since this machine saw the object last is not overwritten unless asked (`force`).
+"""
+
+import base64
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Thread
+from typing import Any, BinaryIO
+
+from cybous3.client.keys.state import Seen
+from cybous3.client.stores.errors import NoSuchUpload, NotFound, PreconditionFailed, StoreError
+from cybous3.client.stores.port import Part, Store
+from cybous3.client.transfer.errors import Conflict, TooLarge
+from cybous3.client.transfer.journal import Journal, Journals
+from cybous3.client.transfer.parallel import all_of
+from cybous3.client.transfer.port import Progress, Stored, Surroundings, no_progress
+from cybous3.client.transfer.source import FileSource, read_full
+from cybous3.core.errors import CybousError
+from cybous3.crypto.errors import CryptoError
+from cybous3.crypto.layout import FOOTER_LEN, IMMUTABLE_LEN, PartGeometry, PartPlan
+from cybous3.crypto.metadata import ObjectMetadata, next_generation
+from cybous3.crypto.objects import DEK_LEN, KeyedHasher, ObjectWriter
+
+STREAM_PART_BYTES = 16 * 1024 * 1024
+"""Parts of a stream of unknown length: 10,000 of them hold 156 GiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a person says of a file beside its bytes."""
+
+    content_type: str | None = None
+    user: Mapping[str, str] | None = None
+    force: bool = False  # overwrite even what somebody else wrote meanwhile
+    absent: bool = False  # only if there is nothing yet
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """One object on its way: where it goes, and what must hold when it becomes visible."""
+
+    path: str
+    key: str
+    absent: bool
+    if_match: str | None
+
+
+class Uploader:
+    """Stores files into one vault. Safe to call from many threads, one file each."""
+
+    def __init__(self, store: Store, around: Surroundings, journals: Journals) -> None:
+        self._store = store
+        self._around = around
+        self._journals = journals
+        self._vault = around.vault
+        self._limits = around.limits
+
+    def put_file(
+        self,
+        local: Path,
+        path: str,
+        about: About = About(),
+        progress: Progress = no_progress,  # frozen
+    ) -> Stored:
+        """Store the file at `local` as `path`.
+
+        Raises SourceChanged, Conflict, Busy, OSError for the local side, StoreError for the other.
+        """
+        with FileSource(local) as source:
+            metadata = self._metadata(path, about, mtime_ns=source.mtime_ns, mode=source.mode)
+            target = self._target(path, about)
+            writer, dek = self._create(metadata)
+            if writer.layout.object_len(source.size) <= self._limits.single_max:
+                return self._put_small(source, writer, dek, target, progress)
+            with self._journals.opened(self._vault.vault_id, target.key, str(local.resolve())) as journal:
+                return _LargeFile(self, source, target, metadata, journal, progress).run()
+
+    def put_folder(self, path: str, *, mtime_ns: int, mode: int) -> Stored:
+        """Store a marker for the empty folder `path`."""
+        metadata = ObjectMetadata(
+            path=path, generation=self._generation(path), mtime_ns=mtime_ns, mode=mode & 0o7777, kind="directory"
+        )
+        writer, dek = self._create(metadata)
+        return self._put_bytes(b"", writer, dek, self._target(path, About()), no_progress)
+
+    def put_stream(
+        self,
+        stream: BinaryIO,
+        path: str,
+        about: About = About(),
+        progress: Progress = no_progress,  # frozen
+    ) -> Stored:
+        """Store what `stream` gives until it ends, as `path`. Cannot be resumed. TooLarge beyond 156 GiB."""
+        metadata = self._metadata(path, about)
+        target = self._target(path, about)
+        writer, dek = self._create(metadata)
+        first = bytearray(self._limits.single_max - writer.layout.object_len(0) - 32 * 8)
+        count = read_full(stream, memoryview(first))
+        if count < len(first):
+            return self._put_bytes(memoryview(first)[:count], writer, dek, target, progress)
+        return _LargeStream(self, stream, first, writer, dek, target, progress).run()
+
+    def _metadata(
+        self, path: str, about: About, *, mtime_ns: int | None = None, mode: int | None = None
+    ) -> ObjectMetadata:
+        return ObjectMetadata(
+            path=path,
+            generation=self._generation(path),
+            content_type=about.content_type,
+            user=about.user or {},
+            mtime_ns=mtime_ns,
+            mode=mode,
+        )
+
+    def _generation(self, path: str) -> int:
+        seen = self._around.memory.object_seen(self._vault.vault_id, self._vault.object_key(path))
+        return next_generation(seen.generation if seen else 0, self._around.now_ms())
+
+    def _create(self, metadata: ObjectMetadata) -> tuple[ObjectWriter, bytes]:
+        dek = self._around.entropy(DEK_LEN)
+        writer = ObjectWriter.create(
+            vault_id=self._vault.vault_id, dek=dek, metadata=metadata, entropy=self._around.entropy
+        )
+        return writer, dek
+
+    def _target(self, path: str, about: About) -> _Target:
+        key = self._vault.object_key(path)
+        seen = self._around.memory.object_seen(self._vault.vault_id, key)
+        if_match = None
+        if seen and not about.force and not about.absent and self._store.capabilities.conditional_put:
+            if_match = seen.etag
+        return _Target(path, key, about.absent, if_match)
+
+    def _put_small(
+        self, source: FileSource, writer: ObjectWriter, dek: bytes, target: _Target, progress: Progress
+    ) -> Stored:
+        plain = bytearray(source.size)
+        source.read_into(memoryview(plain), 0)
+        source.check_unchanged()
+        return self._put_bytes(plain, writer, dek, target, progress)
+
+    def _put_bytes(
+        self,
+        plain: bytes | bytearray | memoryview,
+        writer: ObjectWriter,
+        dek: bytes,
+        target: _Target,
+        progress: Progress,
+    ) -> Stored:
+        """Seal and store what is at hand, in one request."""
+        layout, size = writer.layout, len(plain)
+        body = bytearray(layout.object_len(size))
+        view, source = memoryview(body), memoryview(plain)
+        view[: layout.prologue_len] = writer.prologue
+        last = layout.segments(size) - 1
+        for index in range(last + 1):
+            piece = source[index * layout.capacity : (index + 1) * layout.capacity]
+            writer.encrypt_segment_into(index, piece, view[layout.segment_offset(index) :], final=index == last)
+        hasher = writer.hasher()
+        hasher.update(plain)
+        digest = hasher.digest()
+        view[-FOOTER_LEN:] = writer.footer(plaintext_len=size, digest=digest)
+        entries = self._vault.entries(target.path, writer.immutable, dek)
+        with _conflicts(self, target, writer.object_id) as outcome:
+            outcome.etag = self._store.put(
+                target.key, view, metadata=entries, absent=target.absent, if_match=target.if_match
+            ).etag
+        progress(size)
+        return self.note(target, writer, outcome.etag, size, digest)
+
+    def note(self, target: _Target, writer: ObjectWriter, etag: str, size: int, digest: bytes) -> Stored:
+        """Remember what was stored, and tell it."""
+        metadata = writer.metadata
+        seen = Seen(writer.object_id, metadata.generation, etag, writer.layout.object_len(size), digest)
+        self._around.memory.note_objects(self._vault.vault_id, [(target.key, seen)])
+        return Stored(
+            path=target.path,
+            key=target.key,
+            size=size,
+            etag=etag,
+            object_id=writer.object_id,
+            generation=metadata.generation,
+            digest=digest,
+            content_type=metadata.content_type,
+            mtime_ns=metadata.mtime_ns,
+            mode=metadata.mode,
+            folder=metadata.kind == "directory",
+            user=metadata.user,
+        )
+
+    def wrote_it(self, target: _Target, object_id: bytes) -> str | None:
+        """Return the ETag if the object at the target is the one with `object_id`: our own answer was lost."""
+        with suppress(StoreError, CryptoError), self._store.get(target.key, length=IMMUTABLE_LEN) as download:
+            if download.read()[-len(object_id) :] == object_id:
+                return download.info.etag
+        return None
+
+
+class _Outcome:
+    etag: str = ""
+
+
+class _conflicts:  # noqa: N801  # reads as a statement
+    """Turn a failed condition into Conflict, unless what is there is our own write whose answer was lost."""
+
+    def __init__(self, uploader: Uploader, target: _Target, object_id: bytes) -> None:
+        self._uploader = uploader
+        self._target = target
+        self._object_id = object_id
+        self._outcome = _Outcome()
+
+    def __enter__(self) -> _Outcome:
+        return self._outcome
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        conditional = self._target.absent or self._target.if_match is not None
+        if not isinstance(error, (PreconditionFailed, NoSuchUpload)) and not (conditional and type(error) is NotFound):
+            return False
+        etag = self._uploader.wrote_it(self._target, self._object_id)
+        if etag is not None:
+            self._outcome.etag = etag
+            return True
+        if isinstance(error, NoSuchUpload):
+            return False
+        path = self._target.path
+        if self._target.absent:
+            raise Conflict(f"{path!r} exists already", hint="leave --no-overwrite out to replace it") from error
+        raise Conflict(
+            f"{path!r} was changed or removed by somebody else since this machine saw it last",
+            hint="look at what is there now (files stat, files get), or overwrite it with --force",
+        ) from error
+
+
+class _Multipart:
+    """What both kinds of large upload share: buffers, parts, and the last part that carries the footer."""
+
+    def __init__(self, uploader: Uploader, target: _Target, progress: Progress) -> None:
+        self._uploader = uploader
+        self._store = uploader._store  # noqa: SLF001  # one module, one job
+        self._around = uploader._around  # noqa: SLF001
+        self._vault = uploader._vault  # noqa: SLF001
+        self._limits = uploader._limits  # noqa: SLF001
+        self._target = target
+        self._progress = progress
+
+    def _workers(self, geometry: PartGeometry, *, copies: int = 1) -> int:
+        """How many parts may be under way within the memory allowed."""
+        need = copies * (geometry.part_bytes + geometry.layout.segment_len)
+        return max(1, min(self._limits.workers, self._limits.memory // need))
+
+    def _complete(self, writer: ObjectWriter, upload_id: str, parts: list[Part]) -> str:
+        self._check_condition()
+        ordered = sorted(parts, key=lambda part: part.number)
+        with _conflicts(self._uploader, self._target, writer.object_id) as outcome:
+            outcome.etag = self._store.complete_upload(
+                self._target.key, upload_id, ordered, absent=self._target.absent, if_match=self._target.if_match
+            ).etag
+        return outcome.etag
+
+    def _check_condition(self) -> None:
+        """Notice a conflict before the last request: some stores honour no condition on completion."""
+        if self._target.if_match is None:
+            return
+        with suppress(NotFound):
+            if self._store.head(self._target.key).etag == self._target.if_match:
+                return
+        raise Conflict(
+            f"{self._target.path!r} was changed or removed by somebody else since this machine saw it last",
+            hint="look at what is there now (files stat, files get), or overwrite it with --force",
+        )
+
+
+class _LargeFile(_Multipart):
+    """One file in parts, journalled."""
+
+    def __init__(
+        self,
+        uploader: Uploader,
+        source: FileSource,
+        target: _Target,
+        metadata: ObjectMetadata,
+        journal: Journal,
+        progress: Progress,
+    ) -> None:
+        super().__init__(uploader, target, progress)
+        self._source = source
+        self._metadata = metadata
+        self._journal = journal
+
+    def run(self) -> Stored:
+        resumed = self._resume()
+        writer, upload_id, geometry, have = resumed or self._begin()
+        try:
+            etag, digest = self._send(writer, upload_id, geometry, have)
+        except (CybousError, OSError) as error:
+            if not _worth_resuming(error):
+                self._abandon(upload_id)
+            raise
+        self._journal.remove()
+        return self._uploader.note(self._target, writer, etag, self._source.size, digest)
+
+    def _begin(self) -> tuple[ObjectWriter, str, PartGeometry, dict[int, Part]]:
+        writer, dek = self._uploader._create(self._metadata)  # noqa: SLF001
+        geometry = PartGeometry.choose(writer.layout, self._source.size)
+        entries = self._vault.entries(self._target.path, writer.immutable, dek)
+        upload_id = self._store.create_upload(self._target.key, metadata=entries)
+        self._journal.save(
+            {
+                "upload_id": upload_id,
+                "prologue": base64.b64encode(writer.prologue).decode(),
+                "entries": entries,
+                "part_segments": geometry.part_segments,
+                "source": asdict(self._source.identity),
+            }
+        )
+        return writer, upload_id, geometry, {}
+
+    def _resume(self) -> tuple[ObjectWriter, str, PartGeometry, dict[int, Part]] | None:
+        """Take up an earlier run, if its source, its upload and its keys are all still what they were."""
+        notes = self._journal.load()
+        if notes is None:
+            return None
+        try:
+            return self._taken_up(notes)
+        except (KeyError, TypeError, ValueError, NoSuchUpload, CryptoError):
+            self._abandon(str(notes.get("upload_id", "")))
+            return None
+
+    def _taken_up(self, notes: dict[str, Any]) -> tuple[ObjectWriter, str, PartGeometry, dict[int, Part]] | None:
+        upload_id: str = notes["upload_id"]
+        if notes["source"] != asdict(self._source.identity):
+            self._abandon(upload_id)
+            return None
+        prologue = base64.b64decode(notes["prologue"], validate=True)
+        dek = self._vault.data_key(self._target.path, prologue[:IMMUTABLE_LEN], notes["entries"])
+        listed = self._store.list_parts(self._target.key, upload_id)
+        probe = ObjectWriter.resume(prologue, vault_id=self._vault.vault_id, dek=dek, entropy=self._around.entropy)
+        geometry = PartGeometry(probe.layout, int(notes["part_segments"]))
+        size, count = self._source.size, geometry.count(self._source.size)
+        have = {
+            part.number: part
+            for part in listed
+            if part.number < count and part.size == geometry.part(part.number, size).stored_len
+        }
+        plans = [geometry.part(number, size) for number in have]
+        writer = ObjectWriter.resume(
+            prologue,
+            vault_id=self._vault.vault_id,
+            dek=dek,
+            entropy=self._around.entropy,
+            done=[range(plan.first_segment, plan.stop_segment) for plan in plans],
+            total=probe.layout.segments(size),
+        )
+        return writer, upload_id, geometry, have
+
+    def _send(
+        self, writer: ObjectWriter, upload_id: str, geometry: PartGeometry, have: dict[int, Part]
+    ) -> tuple[str, bytes]:
+        size = self._source.size
+        count = geometry.count(size)
+        self._progress(sum(geometry.part(number, size).plain_len for number in have))
+        hashing = _Hashing(self._source, writer.hasher())
+        missing = (geometry.part(number, size) for number in range(1, count) if number not in have)
+        parts = all_of(
+            missing,
+            lambda plan: self._part(writer, upload_id, plan, b""),
+            workers=self._workers(geometry),
+        )
+        last = geometry.part(count, size)
+        # The footer needs every segment and the digest, so the last part waits for both.
+        digest = hashing.digest
+        final = self._part(writer, upload_id, last, digest)
+        self._source.check_unchanged()
+        return self._complete(writer, upload_id, [*have.values(), *parts, final]), digest
+
+    def _part(self, writer: ObjectWriter, upload_id: str, plan: PartPlan, digest: bytes) -> Part:
+        body = bytearray(plan.stored_len)
+        view, at = memoryview(body), 0
+        if plan.has_prologue:
+            at = len(writer.prologue)
+            view[:at] = writer.prologue
+        capacity, last = writer.layout.capacity, writer.layout.segments(self._source.size) - 1
+        plain = memoryview(bytearray(min(capacity, plan.plain_len)))
+        for index in range(plan.first_segment, plan.stop_segment):
+            piece = plain[: min(capacity, self._source.size - index * capacity)]
+            self._source.read_into(piece, index * capacity)
+            at += writer.encrypt_segment_into(index, piece, view[at:], final=index == last)
+        if digest:
+            view[at:] = writer.footer(plaintext_len=self._source.size, digest=digest)
+        part = self._store.upload_part(self._target.key, upload_id, plan.number, view)
+        self._progress(plan.plain_len)
+        return part
+
+    def _abandon(self, upload_id: str) -> None:
+        """Give up an upload that cannot be continued. That the store is out of reach must not hide why."""
+        self._journal.remove()
+        with suppress(StoreError):
+            self._store.abort_upload(self._target.key, upload_id)
+
+
+def _worth_resuming(error: Exception) -> bool:
+    """Whether a later run can go on: the store failed us, not the file and not a condition."""
+    return isinstance(error, StoreError) and not isinstance(error, (PreconditionFailed, NoSuchUpload))
+
+
+class _Hashing:
+    """The digest of a whole file, made beside its parts by one thread that reads it front to back."""
+
+    _STEP = 1024 * 1024
+
+    def __init__(self, source: FileSource, hasher: KeyedHasher) -> None:
+        self._source = source
+        self._hasher = hasher
+        self._error: BaseException | None = None
+        self._stop = False
+        self._thread = Thread(target=self._run, name="cybs3-hash", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        buffer = memoryview(bytearray(self._STEP))
+        try:
+            for offset in range(0, self._source.size, self._STEP):
+                piece = buffer[: min(self._STEP, self._source.size - offset)]
+                self._source.read_into(piece, offset)
+                self._hasher.update(piece)
+        except BaseException as error:  # noqa: BLE001  # raised again where the digest is asked for
+            self._error = error
+
+    @property
+    def digest(self) -> bytes:
+        """Wait for the end. Raises what reading raised."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._hasher.digest()
+
+
+class _LargeStream(_Multipart):
+    """A stream in parts. One thread reads and hashes, workers encrypt and send.
+
+    One part is always held back, because only the end of the stream tells which part is the last.
+    """
+
+    def __init__(
+        self,
+        uploader: Uploader,
+        stream: BinaryIO,
+        first: bytearray,
+        writer: ObjectWriter,
+        dek: bytes,
+        target: _Target,
+        progress: Progress,
+    ) -> None:
+        super().__init__(uploader, target, progress)
+        self._stream = stream
+        self._first = first
+        self._writer = writer
+        self._dek = dek
+        self._hasher = writer.hasher()
+        self._geometry = PartGeometry.choose(writer.layout, 0, part_bytes_min=STREAM_PART_BYTES)
+        self._held: tuple[int, memoryview] | None = None
+
+    def run(self) -> Stored:
+        entries = self._vault.entries(self._target.path, self._writer.immutable, self._dek)
+        upload_id = self._store.create_upload(self._target.key, metadata=entries)
+        try:
+            parts = all_of(
+                self._all_but_last(),
+                lambda item: self._part(upload_id, *item, digest=b""),
+                workers=self._workers(self._geometry, copies=2),
+            )
+            digest = self._hasher.digest()
+            number, plain = self._last()
+            parts.append(self._part(upload_id, number, plain, digest=digest))
+            etag = self._complete(self._writer, upload_id, parts)
+        except BaseException:
+            with suppress(StoreError):
+                self._store.abort_upload(self._target.key, upload_id)
+            raise
+        return self._uploader.note(self._target, self._writer, etag, self._hasher.length, digest)
+
+    def _all_but_last(self) -> Iterator[tuple[int, memoryview]]:
+        number, limit = 0, self._store.capabilities.parts_max
+        while True:
+            plain = self._next()
+            if not plain:
+                return
+            if self._held is not None:
+                yield self._held
+            number += 1
+            if number > limit:
+                raise TooLarge("the stream is longer than 156 GiB", hint="store it as a file")
+            self._held = (number, plain)
+
+    def _last(self) -> tuple[int, memoryview]:
+        if self._held is None:
+            raise AssertionError("a large stream has at least one part")
+        return self._held
+
+    def _next(self) -> memoryview:
+        """Read, and hash, the plaintext of one part."""
+        plain = bytearray(self._geometry.part_plain)
+        start = min(len(self._first), len(plain))
+        plain[:start] = self._first[:start]
+        del self._first[:start]
+        view = memoryview(plain)
+        view = view[: start + read_full(self._stream, view[start:])]
+        self._hasher.update(view)
+        return view
+
+    def _part(self, upload_id: str, number: int, plain: memoryview, *, digest: bytes) -> Part:
+        layout = self._writer.layout
+        segments = layout.segments(len(plain))
+        prologue = self._writer.prologue if number == 1 else b""
+        body = bytearray(len(prologue) + len(plain) + 32 * segments + (FOOTER_LEN if digest else 0))
+        view, at = memoryview(body), len(prologue)
+        view[:at] = prologue
+        first = self._geometry.first_segment(number)
+        for position in range(segments):
+            piece = plain[position * layout.capacity : (position + 1) * layout.capacity]
+            final = bool(digest) and position == segments - 1
+            at += self._writer.encrypt_segment_into(first + position, piece, view[at:], final=final)
+        if digest:
+            view[at:] = self._writer.footer(plaintext_len=self._hasher.length, digest=digest)
+        part = self._store.upload_part(self._target.key, upload_id, number, view)
+        self._progress(len(plain))
+        return part
