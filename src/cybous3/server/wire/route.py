@@ -8,8 +8,7 @@ is NotImplemented, because ignoring it could create, list, overwrite or delete w
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from cybous3.core.uri import UriError, parse_query
 from cybous3.server.wire.address import CopySource, parse_copy_source, split_path, virtual_bucket
@@ -22,7 +21,12 @@ from cybous3.server.wire.operations import Level, Operation, Required
 
 OPERATIONS_BY_NAME: Final = {operation.name: operation for operation in OPERATIONS}
 
-_SOURCES: Final = ("x-amz-copy-source", "x-amz-rename-source")
+# The header in which an operation that reads a source names it.
+_SOURCE_HEADERS: Final = {
+    row.name: row.header or "x-amz-rename-source"
+    for row in OPERATIONS
+    if any(need.on == "source" for need in row.permissions)
+}
 _READING: Final = frozenset({"GET", "HEAD"})
 _KNOWN: Final = PARAMETERS | SUBRESOURCES
 # Headers of which a request has one. Two that differ would mean one thing to the signature and another to a handler.
@@ -30,8 +34,7 @@ _SINGLE: Final = frozenset({"authorization", "content-length", "content-md5", "c
 _LISTS: Final = frozenset({"x-amz-object-attributes", "x-amz-optional-object-attributes"})
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """The operation a request asks for and what it addresses; bucket and key are None where the level has none.
 
     `query` holds each key once, decoded; a key without a value has the empty one.
@@ -78,10 +81,8 @@ def route(request: Request, base_hosts: Sequence[str] = ()) -> Target:
         operation = select(request.method, _level(bucket, key), query, headers)
     if request.method not in _READING and not STANDARD.isdisjoint(headers.first):
         refuse_unknown(operation.conditions, headers.first)
-    source = None
-    for name in _SOURCES if any(need.on == "source" for need in operation.permissions) else ():
-        text = headers.get(name)
-        source = source if text is None else parse_copy_source(name, text)
+    source_header = _SOURCE_HEADERS.get(operation.name)
+    source = parse_copy_source(source_header, headers.get(source_header) or "") if source_header else None
     return Target(operation, bucket, key, query, headers, "virtual-hosted" if hosted else "path", source)
 
 
