@@ -11,16 +11,17 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from cybous3.client.sync.scan import LocalFile
+from cybous3.client.transfer.sizes import about, may_hold
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """An object of the vault as the listing shows it; `size` counts plaintext bytes."""
+    """An object of the vault as the listing shows it; `path` is relative to the folder, sizes count stored bytes."""
 
     path: str
     key: str
     etag: str
-    size: int
+    stored_size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def _push_step(file: LocalFile, there: RemoteFile | None, known: Known | None) -
         return Step("upload", file.path, "new", file.size, file)
     if _vouched(file, there, known):
         return Step("same", file.path, "unchanged", 0, file, there)
-    if file.size != there.size:
+    if not may_hold(there.stored_size, file.size):
         return Step("upload", file.path, "size differs", file.size, file, there)
     if known is not None and known.etag == there.etag:
         return Step("upload", file.path, "changed here", file.size, file, there)
@@ -118,14 +119,14 @@ def plan_pull(
 
 def _pull_step(there: RemoteFile, file: LocalFile | None, known: Known | None) -> Step:
     if file is None:
-        return Step("download", there.path, "new", there.size, None, there)
+        return Step("download", there.path, "new", about(there.stored_size), None, there)
     if _vouched(file, there, known):
         return Step("same", there.path, "unchanged", 0, file, there)
-    if file.size != there.size:
-        return Step("download", there.path, "size differs", there.size, file, there)
+    if not may_hold(there.stored_size, file.size):
+        return Step("download", there.path, "size differs", about(there.stored_size), file, there)
     if known is not None and (known.size, known.mtime_ns) == (file.size, file.mtime_ns):
-        return Step("download", there.path, "changed there", there.size, file, there)
-    return Step("compare", there.path, "not seen before", there.size, file, there)
+        return Step("download", there.path, "changed there", about(there.stored_size), file, there)
+    return Step("compare", there.path, "not seen before", about(there.stored_size), file, there)
 
 
 def _vouched(file: LocalFile, there: RemoteFile, known: Known | None) -> bool:

@@ -7,7 +7,7 @@ taken at the start and compared at the end; only then does the object become vis
 import os
 import stat
 from dataclasses import dataclass
-from io import FileIO  # noqa: TC003  # one import a module is simpler than a block for types
+from io import FileIO
 from pathlib import Path
 from threading import Lock
 from types import TracebackType

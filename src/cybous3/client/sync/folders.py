@@ -1,0 +1,363 @@
+"""Whole trees: store, fetch, keep alike, verify.
+
+What this keeps true:
+- one file that fails does not stop the others, and is told at the end; a store that is gone or refuses the credentials
+  stops the run at once instead of failing ten thousand times;
+- what is equal is decided by `plan`, and where memory does not vouch, by the keyed digest of the content;
+- deletions come last, and never when something before them failed.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from cybous3.client.stores.errors import BadCredentials, ClockSkew, ConnectionLost, NoSpace, NoSuchBucket, Unreachable
+from cybous3.client.stores.port import Store
+from cybous3.client.sync.filters import Filter
+from cybous3.client.sync.known import KnownFiles
+from cybous3.client.sync.plan import Known, Plan, RemoteFile, Step, plan_pull, plan_push
+from cybous3.client.sync.scan import LocalFile, Skipped, scan
+from cybous3.client.transfer.download import Downloader, Restore
+from cybous3.client.transfer.errors import Unusable
+from cybous3.client.transfer.files import Files, Unreadable
+from cybous3.client.transfer.journal import Journals
+from cybous3.client.transfer.localpath import inside, local_path
+from cybous3.client.transfer.opening import Opener
+from cybous3.client.transfer.parallel import each
+from cybous3.client.transfer.port import Progress, Stored, Surroundings, no_progress
+from cybous3.client.transfer.source import FileSource
+from cybous3.client.transfer.upload import About, Uploader
+from cybous3.core.errors import CybousError
+from cybous3.crypto.objects import KeyedHasher
+
+_HOPELESS = (Unreachable, ConnectionLost, BadCredentials, ClockSkew, NoSuchBucket, NoSpace)
+_NOTE_EVERY = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """One file that could not be done, and why."""
+
+    path: str
+    error: CybousError | OSError
+
+    @property
+    def reason(self) -> str:
+        """One sentence."""
+        return self.error.message if isinstance(self.error, CybousError) else (self.error.strerror or str(self.error))
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run did. Lists hold relative paths."""
+
+    uploaded: list[str] = field(default_factory=list)
+    downloaded: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    same: int = 0
+    moved_bytes: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
+
+
+Watcher = Callable[[Step], None]
+"""Told of every step that was done, from the thread that runs the command."""
+
+
+def watch_nothing(_step: Step) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """The options of a run."""
+
+    chosen: Filter
+    delete: bool = False
+    dry_run: bool = False
+    force: bool = False
+    workers: int = 8
+
+
+class Folders:
+    """Trees of one vault. `memory` is the file of `known`."""
+
+    def __init__(self, store: Store, around: Surroundings, journals: Journals, memory: Path) -> None:
+        self._around = around
+        self._files = Files(store, around)
+        self._opener = Opener(store, around)
+        self._uploader = Uploader(store, around, journals)
+        self._downloader = Downloader(store, around, journals)
+        self._memory = memory
+
+    def plan_push(self, root: Path, folder: str, how: How) -> tuple[Plan, list[Skipped]]:
+        """Decide what storing `root` as `folder` takes. Nothing is changed."""
+        with self._known(root, folder) as known:
+            return self._plan_push(root, folder, how, known)
+
+    def push(
+        self, root: Path, folder: str, how: How, progress: Progress = no_progress, watch: Watcher = watch_nothing
+    ) -> Report:
+        """Make `folder` of the vault hold what `root` holds; with `how.delete`, nothing else."""
+        with self._known(root, folder) as known:
+            plan, skipped = self._plan_push(root, folder, how, known)
+            report = Report(same=len(plan.of("same")), skipped=skipped)
+            work = [*plan.of("upload"), *plan.of("compare")]
+            notes: list[tuple[str, Known]] = []
+            for step, stored in self._each(work, lambda step: self._push_one(folder, step, how, progress), how, report):
+                done = replace(step, verb="upload") if stored.moved else replace(step, verb="same")
+                self._count(report, done)
+                notes.append((stored.stored.key, Known(stored.size, stored.mtime_ns, stored.stored.etag)))
+                if len(notes) >= _NOTE_EVERY:
+                    known.note(notes)
+                    notes.clear()
+                watch(done)
+            known.note(notes)
+            if not report.failed:
+                self._delete_there(plan.of("delete"), known, report, watch)
+            return report
+
+    def plan_pull(self, root: Path, folder: str, how: How) -> tuple[Plan, list[Skipped]]:
+        """Decide what fetching `folder` into `root` takes. Nothing is changed."""
+        with self._known(root, folder) as known:
+            return self._plan_pull(root, folder, how, known)
+
+    def pull(
+        self, root: Path, folder: str, how: How, progress: Progress = no_progress, watch: Watcher = watch_nothing
+    ) -> Report:
+        """Make `root` hold what `folder` of the vault holds; with `how.delete`, nothing else."""
+        root.mkdir(parents=True, exist_ok=True)
+        with self._known(root, folder) as known:
+            plan, skipped = self._plan_pull(root, folder, how, known)
+            report = Report(same=len(plan.of("same")), skipped=skipped)
+            work = [*plan.of("download"), *plan.of("compare")]
+            notes: list[tuple[str, Known]] = []
+            for step, got in self._each(work, lambda step: self._pull_one(root, folder, step, progress), how, report):
+                done = replace(step, verb="download") if got.moved else replace(step, verb="same")
+                self._count(report, done)
+                if not got.stored.folder:
+                    notes.append((got.stored.key, Known(got.size, got.mtime_ns, got.stored.etag)))
+                watch(done)
+            _sync_disks()
+            known.note(notes)
+            if not report.failed:
+                self._delete_here(plan.of("delete"), report, watch)
+            return report
+
+    def verify(
+        self, root: Path, folder: str, how: How, *, read: bool = False, watch: Watcher = watch_nothing
+    ) -> Report:
+        """Compare `root` with `folder` by content; report what differs as `failed`. Changes nothing.
+
+        The digest in each object's sealed footer is compared with the local file's; with `read`, every stored byte is
+        fetched and verified as well.
+        """
+        local, skipped = self._scan(root, how)
+        remote, unreadable = self._remote(folder, how)
+        report = Report(skipped=skipped)
+        report.failed += [Failed(item.key, CybousError(item.reason)) for item in unreadable]
+        here = {file.path: file for file in local}
+        for path in sorted(here.keys() ^ remote.keys()):
+            where = "only here" if path in here else "only in the vault"
+            report.failed.append(Failed(path, Different(where)))
+        both = [Step("compare", path, "", 0, here[path], remote[path]) for path in sorted(here.keys() & remote.keys())]
+        for step, _ in self._each(both, lambda step: self._verify_one(folder, step, read=read), how, report):
+            report.same += 1
+            watch(replace(step, verb="same"))
+        return report
+
+    # What the runs are made of.
+
+    def _known(self, root: Path, folder: str) -> KnownFiles:
+        return KnownFiles(self._memory, self._around.vault.vault_id, root, folder)
+
+    def _plan_push(self, root: Path, folder: str, how: How, known: KnownFiles) -> tuple[Plan, list[Skipped]]:
+        local, skipped = self._scan(root, how)
+        remote, unreadable = self._remote(folder, how)
+        skipped += [Skipped(item.key, item.reason) for item in unreadable]
+        memory = _by_path(known, remote)
+        return plan_push(local, remote, memory, delete=how.delete, covers=how.chosen.takes), skipped
+
+    def _plan_pull(self, root: Path, folder: str, how: How, known: KnownFiles) -> tuple[Plan, list[Skipped]]:
+        local, _ = self._scan(root, how) if root.is_dir() else ([], [])
+        remote, unreadable = self._remote(folder, how)
+        skipped = [Skipped(item.key, item.reason) for item in unreadable]
+        memory = _by_path(known, remote)
+        return plan_pull(local, remote, memory, delete=how.delete, covers=how.chosen.takes), skipped
+
+    def _scan(self, root: Path, how: How) -> tuple[list[LocalFile], list[Skipped]]:
+        if not root.is_dir():
+            raise Unusable(f"{root}: not a folder", hint="single files go through: cybs3 files put")
+        files: list[LocalFile] = []
+        skipped: list[Skipped] = []
+        for item in scan(root, how.chosen):
+            (files if isinstance(item, LocalFile) else skipped).append(item)  # type: ignore[arg-type]  # sorted by kind
+        return files, skipped
+
+    def _remote(self, folder: str, how: How) -> tuple[dict[str, RemoteFile], list[Unreadable]]:
+        start = len(folder) + 1 if folder else 0
+        found: dict[str, RemoteFile] = {}
+        unreadable: list[Unreadable] = []
+        for item in self._files.list(folder, recursive=True):
+            if isinstance(item, Unreadable):
+                unreadable.append(item)
+                continue
+            path = item.path[start:]
+            if how.chosen.takes(path):
+                found[path] = RemoteFile(path, item.key, item.etag, item.stored_size)
+        return found, unreadable
+
+    def _each(
+        self, steps: Iterable[Step], work: "Callable[[Step], _Done]", how: How, report: Report
+    ) -> "Iterator[tuple[Step, _Done]]":
+        """Do every step; yield those that succeeded, collect those that failed, stop where going on is hopeless."""
+        for outcome in each(steps, work, workers=how.workers):
+            if outcome.value is not None:
+                yield outcome.item, outcome.value
+            elif outcome.error is not None:
+                if isinstance(outcome.error, _HOPELESS):
+                    raise outcome.error
+                report.failed.append(Failed(outcome.item.path, outcome.error))
+
+    def _push_one(self, folder: str, step: Step, how: How, progress: Progress) -> "_Done":
+        file = _local(step)
+        if step.verb == "compare":
+            same = self._equal(folder, step)
+            if same is not None:
+                return same
+        path = _join(folder, step.path)
+        if file.folder:
+            stored = self._uploader.put_folder(path, mtime_ns=file.mtime_ns, mode=file.mode)
+        else:
+            stored = self._uploader.put_file(Path(file.absolute), path, About(force=how.force), progress)
+        return _Done(stored, stored.size, file.mtime_ns if stored.mtime_ns is None else stored.mtime_ns, moved=True)
+
+    def _pull_one(self, root: Path, folder: str, step: Step, progress: Progress) -> "_Done":
+        remote = _there(step)
+        if step.verb == "compare":
+            same = self._equal(folder, step)
+            if same is not None:
+                return same
+        target = local_path(root, step.path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        inside(root, target)
+        stored = self._downloader.get_file(
+            _join(folder, step.path),
+            target,
+            Restore(sync=False),
+            progress,
+            expect=remote.stored_size,
+            key=remote.key,
+        )
+        mtime_ns = target.stat().st_mtime_ns
+        return _Done(stored, stored.size, mtime_ns, moved=True)
+
+    def _equal(self, folder: str, step: Step) -> "_Done | None":
+        """Compare by content; None when it differs."""
+        file, remote = _local(step), _there(step)
+        opened = self._opener.open(_join(folder, step.path), key=remote.key)
+        if opened.stored.folder or file.folder:
+            equal = opened.stored.folder and file.folder
+        else:
+            equal = opened.stored.size == file.size and _digest(opened.object.hasher(), file) == opened.stored.digest
+        if not equal:
+            return None
+        self._opener.note(opened)
+        return _Done(opened.stored, file.size, file.mtime_ns, moved=False)
+
+    def _verify_one(self, folder: str, step: Step, *, read: bool) -> "_Done":
+        if read and not _local(step).folder:
+            with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  # a device, not a file
+                self._downloader.stream(_join(folder, step.path), nowhere)
+        same = self._equal(folder, step)
+        if same is None:
+            raise Different("the content differs")
+        return same
+
+    def _delete_there(self, steps: list[Step], known: KnownFiles, report: Report, watch: Watcher) -> None:
+        failed = self._files.delete_keys([_there(step).key for step in steps])
+        for step in steps:
+            if _there(step).key in failed:
+                report.failed.append(Failed(step.path, CybousError(failed[_there(step).key])))
+            else:
+                self._count(report, step)
+                watch(step)
+        known.forget([_there(step).key for step in steps if _there(step).key not in failed])
+
+    def _delete_here(self, steps: list[Step], report: Report, watch: Watcher) -> None:
+        for step in steps:
+            file = _local(step)
+            try:
+                (os.rmdir if file.folder else os.unlink)(file.absolute)
+            except OSError as error:
+                report.failed.append(Failed(step.path, error))
+                continue
+            self._count(report, step)
+            watch(step)
+
+    def _count(self, report: Report, step: Step) -> None:
+        if step.verb == "upload":
+            report.uploaded.append(step.path)
+            report.moved_bytes += step.size
+        elif step.verb == "download":
+            report.downloaded.append(step.path)
+            report.moved_bytes += step.size
+        elif step.verb == "delete":
+            report.deleted.append(step.path)
+        else:
+            report.same += 1
+
+
+class Different(CybousError):
+    """Two sides that should be equal are not."""
+
+    exit_code = 6
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """One file that is now equal on both sides: what it is there, and its size and time here."""
+
+    stored: Stored
+    size: int
+    mtime_ns: int
+    moved: bool
+
+
+def _by_path(known: KnownFiles, remote: dict[str, RemoteFile]) -> dict[str, Known]:
+    rows = known.all()
+    return {path: rows[file.key] for path, file in remote.items() if file.key in rows}
+
+
+def _digest(hasher: KeyedHasher, file: LocalFile) -> bytes:
+    buffer = memoryview(bytearray(1024 * 1024))
+    with FileSource(Path(file.absolute)) as source:
+        for offset in range(0, source.size, len(buffer)):
+            piece = buffer[: min(len(buffer), source.size - offset)]
+            source.read_into(piece, offset)
+            hasher.update(piece)
+        source.check_unchanged()
+    return hasher.digest()
+
+
+def _sync_disks() -> None:
+    """Wait until a restored tree is on the disk: once for all files, where the system can."""
+    if hasattr(os, "sync"):
+        os.sync()
+
+
+def _join(folder: str, path: str) -> str:
+    return f"{folder}/{path}" if folder else path
+
+
+def _local(step: Step) -> LocalFile:
+    if step.local is None:
+        raise AssertionError("the plan gives this step a local file")
+    return step.local
+
+
+def _there(step: Step) -> RemoteFile:
+    if step.remote is None:
+        raise AssertionError("the plan gives this step a stored file")
+    return step.remote
