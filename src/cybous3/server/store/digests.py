@@ -6,6 +6,7 @@ GetObjectAttributes and `x-amz-checksum-mode` can show it, and a part has what a
 """
 
 import hashlib
+import hmac
 from dataclasses import dataclass
 from typing import Final
 
@@ -74,9 +75,9 @@ class Digests:
         if expected.content_length is not None and size != expected.content_length:
             raise S3Error("IncompleteBody")
         md5 = self._md5.digest()
-        if expected.content_md5 is not None and expected.content_md5 != md5:
+        if expected.content_md5 is not None and not hmac.compare_digest(expected.content_md5, md5):
             raise S3Error("BadDigest", "The Content-MD5 you specified did not match what we received.")
-        if self._sha256 is not None and self._sha256.digest() != expected.sha256:
+        if self._sha256 is not None and not hmac.compare_digest(self._sha256.digest(), expected.sha256 or b""):
             raise S3Error("XAmzContentSHA256Mismatch")
         return Judged(size, md5.hex(), self._judge_checksum())
 

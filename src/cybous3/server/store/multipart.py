@@ -153,12 +153,16 @@ def _chosen(upload: Upload, stored: Mapping[int, Part], wanted: Sequence[Complet
 
 
 def _match(upload: Upload, part: Part | None, wanted: CompletedPart) -> Part:
-    same = part is not None and part.etag == wanted.etag.strip('"')
-    if same and wanted.checksum is not None and upload.checksum_algorithm is not None:
-        same = part is not None and part.checksum == wanted.checksum
-    if part is None or not same:
+    if part is None or part.etag != wanted.etag.strip('"') or not _same_checksum(part.checksum, wanted.checksum):
         raise S3Error("InvalidPart", UploadId=upload.id, PartNumber=str(wanted.number), ETag=wanted.etag)
     return part
+
+
+def _same_checksum(stored: Checksum | None, named: Checksum | None) -> bool:
+    """Return false if what a request names contradicts what is stored; a checksum of another algorithm says nothing."""
+    if stored is None or named is None or stored.algorithm != named.algorithm:
+        return True
+    return stored.value == named.value
 
 
 def etag_of(parts: Sequence[Part]) -> str:

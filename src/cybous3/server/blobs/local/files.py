@@ -169,7 +169,7 @@ class SystemFiles:
 
     def sync_directory(self, path: Path) -> None:
         """See Files. Windows keeps names in a journal of its own and has no such call."""
-        if sys.platform == "win32":  # pragma: no cover  (its own runner's job)
+        if sys.platform == "win32":  # pragma: no cover  # its own runner's job
             return
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _CLOEXEC)
         try:
@@ -199,7 +199,7 @@ def data_sync(platform: str) -> Callable[[int], None]:
 
 
 def _full_sync(fd: int) -> None:
-    import fcntl  # noqa: PLC0415  (does not exist on Windows)
+    import fcntl  # noqa: PLC0415  # does not exist on Windows
 
     full: int | None = getattr(fcntl, "F_FULLFSYNC", None)
     if full is None:
@@ -217,7 +217,7 @@ def read_by_seeking(fd: int, length: int, offset: int) -> bytes:
         return os.read(fd, length)
 
 
-if sys.platform == "win32":  # pragma: no cover  (its own runner's job)
+if sys.platform == "win32":  # pragma: no cover  # its own runner's job
     import msvcrt
 
     def _try_lock(fd: int) -> bool:

@@ -54,7 +54,7 @@ class LocalBlobs:
         self._publisher = Publisher(self._files, self._layout)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="blobs")
 
-    async def create(self, size_hint: int | None = None) -> "LocalWriter":  # noqa: ARG002  (the port's; files grow as they come)
+    async def create(self, size_hint: int | None = None) -> "LocalWriter":  # noqa: ARG002  # the port's; files grow as they come
         """See the port."""
         blob = blob_id(self._entropy)
         fd = await self._run(self._files.create, self._layout.writing(blob))

@@ -11,12 +11,12 @@ from cybous3.server.model.accounts import AccessKey, User
 from cybous3.server.wire.errors import S3Error
 
 _USER: Final = "id, name, display_name, email, root"
-_USERS: Final = f"SELECT {_USER} FROM users "  # noqa: S608  (constants)
-_ADD_USER: Final = f"INSERT INTO users ({_USER}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608  (constants)
+_USERS: Final = f"SELECT {_USER} FROM users "  # noqa: S608  # constants
+_ADD_USER: Final = f"INSERT INTO users ({_USER}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608  # constants
 _TAKEN: Final = "SELECT 1 FROM users WHERE id = ?1 OR name = ?2 OR (email <> '' AND email = ?3)"
 _KEY: Final = "access_key, user_id, sealed_secret, created_ms, buckets"
-_KEYS: Final = f"SELECT {_KEY} FROM access_keys WHERE user_id = ? ORDER BY created_ms, access_key"  # noqa: S608  (constants)
-_ADD_KEY: Final = f"INSERT INTO access_keys ({_KEY}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608  (constants)
+_KEYS: Final = f"SELECT {_KEY} FROM access_keys WHERE user_id = ? ORDER BY created_ms, access_key"  # noqa: S608  # constants
+_ADD_KEY: Final = f"INSERT INTO access_keys ({_KEY}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608  # constants
 _FIND: Final = (
     "SELECT k.access_key, k.user_id, k.sealed_secret, k.created_ms, k.buckets, "
     "u.id, u.name, u.display_name, u.email, u.root "

@@ -12,9 +12,9 @@ from cybous3.server.model.buckets import Bucket
 from cybous3.server.wire.errors import S3Error
 
 _COLUMNS: Final = "name, owner, region, created_ms"
-_GET: Final = f"SELECT {_COLUMNS} FROM buckets WHERE name = ?"  # noqa: S608  (constants)
-_INSERT: Final = f"INSERT INTO buckets ({_COLUMNS}) VALUES (?, ?, ?, ?)"  # noqa: S608  (constants)
-_LIST: Final = f"SELECT {_COLUMNS} FROM buckets WHERE name > ? AND name >= ? AND name < ? "  # noqa: S608  (constants)
+_GET: Final = f"SELECT {_COLUMNS} FROM buckets WHERE name = ?"  # noqa: S608  # constants
+_INSERT: Final = f"INSERT INTO buckets ({_COLUMNS}) VALUES (?, ?, ?, ?)"  # noqa: S608  # constants
+_LIST: Final = f"SELECT {_COLUMNS} FROM buckets WHERE name > ? AND name >= ? AND name < ? "  # noqa: S608  # constants
 _LIST_ALL: Final = _LIST + "ORDER BY name LIMIT ?"
 _LIST_OWNED: Final = _LIST + "AND owner = ? ORDER BY name LIMIT ?"
 _IN_USE: Final = (

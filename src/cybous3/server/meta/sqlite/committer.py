@@ -90,7 +90,7 @@ class Committer:
         """
         try:
             answers = _apply(self._connection, group)
-        except Exception as error:  # noqa: BLE001  (whatever it is, it goes to the one who caused it)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it goes to the one who caused it
             _undo(self._connection)
             if not last and len(group) > 1:
                 return False
@@ -115,7 +115,7 @@ def _apply(connection: sqlite3.Connection, group: list[_Waiting]) -> list[Any]:
     return [_one(connection, mutation) for mutation, _ in group]
 
 
-def _one(connection: sqlite3.Connection, mutation: Mutation[Any]) -> Any:  # noqa: ANN401  (a result or an S3Error)
+def _one(connection: sqlite3.Connection, mutation: Mutation[Any]) -> Any:  # noqa: ANN401  # a result or an S3Error
     before = connection.total_changes
     try:
         return mutation(connection)

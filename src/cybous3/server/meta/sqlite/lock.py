@@ -26,7 +26,7 @@ def wait_by_polling(attempt: Callable[[], bool], sleep: Callable[[float], None] 
         sleep(POLL_S)
 
 
-if sys.platform == "win32":  # pragma: no cover  (its own runner's job; wait_by_polling is tested everywhere)
+if sys.platform == "win32":  # pragma: no cover  # its own runner's job; wait_by_polling is tested everywhere
     import msvcrt
 
     def _try(fd: int) -> bool:

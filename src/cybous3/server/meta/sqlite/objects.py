@@ -106,7 +106,7 @@ class SqliteObjects:
         )
 
 
-def _next_after(last: tuple[Any, ...] | str | None, more: bool) -> str:  # noqa: FBT001  (the two halves of one answer)
+def _next_after(last: tuple[Any, ...] | str | None, more: bool) -> str:  # noqa: FBT001  # the two halves of one answer
     if not more or last is None:
         return ""
     return last if isinstance(last, str) else last[0]

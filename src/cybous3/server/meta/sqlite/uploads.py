@@ -17,21 +17,21 @@ from cybous3.server.model.uploads import Part, Upload
 from cybous3.server.wire.errors import S3Error
 
 _COLUMNS: Final = "token, owner, initiator, created_ms, storage_class, system, user, checksum_algorithm, checksum_type"
-_CREATE: Final = f"INSERT INTO uploads (bucket, key, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  (constants)
+_CREATE: Final = f"INSERT INTO uploads (bucket, key, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  # constants
 _FIND: Final = (
     "SELECT u.id FROM uploads u JOIN buckets b ON b.id = u.bucket WHERE u.token = ? AND b.name = ? AND u.key = ?"
 )
 _GET: Final = (
-    f"SELECT {_COLUMNS} FROM uploads WHERE token = ? AND key = ? AND bucket = "  # noqa: S608  (constants)
+    f"SELECT {_COLUMNS} FROM uploads WHERE token = ? AND key = ? AND bucket = "  # noqa: S608  # constants
     "(SELECT id FROM buckets WHERE name = ?)"
 )
 _LIST: Final = (
-    f"SELECT CAST(key AS TEXT), {_COLUMNS} FROM uploads "  # noqa: S608  (constants)
+    f"SELECT CAST(key AS TEXT), {_COLUMNS} FROM uploads "  # noqa: S608  # constants
     "WHERE bucket = ? AND (key, created_ms, token) > (?, ?, ?) AND key < ? ORDER BY key, created_ms, token LIMIT ?"
 )
 _PART_COLUMNS: Final = "number, size, etag, modified_ms, checksum_algorithm, checksum_type, checksum, extents"
-_PUT_PART: Final = f"INSERT OR REPLACE INTO parts (upload, {_PART_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  (constants)
-_PARTS: Final = f"SELECT {_PART_COLUMNS} FROM parts WHERE upload = ? AND number > ? ORDER BY number LIMIT ?"  # noqa: S608  (constants)
+_PUT_PART: Final = f"INSERT OR REPLACE INTO parts (upload, {_PART_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  # constants
+_PARTS: Final = f"SELECT {_PART_COLUMNS} FROM parts WHERE upload = ? AND number > ? ORDER BY number LIMIT ?"  # noqa: S608  # constants
 
 _Position = tuple[bytes, int, str]  # exclusive: key, time of creation, id
 

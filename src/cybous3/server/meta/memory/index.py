@@ -1,0 +1,26 @@
+"""The index in memory, for tests: the same promises but one. Nothing outlives the process."""
+
+from typing import Final
+
+from cybous3.server.meta.memory.accounts import MemoryAccounts, MemoryGarbage
+from cybous3.server.meta.memory.objects import MemoryBuckets, MemoryObjects
+from cybous3.server.meta.memory.state import State
+from cybous3.server.meta.memory.uploads import MemoryUploads
+
+
+class MemoryIndex:
+    """`Index` of the port, for one event loop."""
+
+    def __init__(self) -> None:
+        state = State()
+        self.buckets: Final = MemoryBuckets(state)
+        self.objects: Final = MemoryObjects(state)
+        self.uploads: Final = MemoryUploads(state)
+        self.accounts: Final = MemoryAccounts(state)
+        self.garbage: Final = MemoryGarbage(state)
+
+    async def probe(self) -> None:
+        """See the port. There is no medium that could fail."""
+
+    async def aclose(self) -> None:
+        """See the port. There is nothing to close."""
