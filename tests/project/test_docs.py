@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.house import ROOT
-from tools import generate_cli_reference
+from tools import generate_cli_reference, generate_reference
 
 # What a browser would fetch by itself when a page is opened; a link that a person may follow is another matter.
 FETCHED = re.compile(
@@ -53,3 +53,12 @@ def test_every_command_explains_itself() -> None:
         if getattr(option, "help", "") is None
     ]
     assert silent + mute == []
+
+
+def test_every_exit_code_is_documented() -> None:
+    """No error ends a command with a code that docs/reference/exit-codes.md does not explain."""
+    page = (ROOT / "docs" / "reference" / "exit-codes.md").read_text(encoding="utf-8")
+    documented = {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}
+    used = {family.exit_code for family in generate_reference.families()}
+    assert len(used) > 5
+    assert used - documented == set()
