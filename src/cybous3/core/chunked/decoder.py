@@ -94,8 +94,8 @@ class Decoder:
         return pieces
 
     def finish(self) -> None:
-        """Say that nothing more comes. Raises IncompleteBody unless the body is complete."""
-        if not self.complete:
+        """Say that nothing more comes. Raises IncompleteBody unless the body is complete, and nothing half-begun."""
+        if not self.complete or self._line == b"\r":
             raise ChunkError("IncompleteBody", "The request body terminated unexpectedly")
 
     # --- one step each: read from `data` at `at`, return where the next step goes on
