@@ -23,11 +23,12 @@ from cybous3.client.stores.connect import Access, open_store
 from cybous3.client.stores.documents import BucketDocuments
 from cybous3.client.stores.port import Store
 from cybous3.client.stores.retry import RetryingStore
+from cybous3.client.transfer.sealing import VaultKeys
 from cybous3.client.vault.documents import Cache
-from cybous3.client.vault.opened import Vault, at_place
 from cybous3.client.vault.opening import Keeper, SeedSecret
 from cybous3.client.vault.profiles import Profile, Profiles
 from cybous3.core.sigv4.credentials import Credentials
+from cybous3.crypto.vault import OpenVault
 
 # Where the credentials of a profile without its own come from, as every S3 tool has them.
 _ENVIRONMENT = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
@@ -39,9 +40,10 @@ class Opened:
 
     profile: Profile
     store: Store
-    vault: Vault
     state: State
     keeper: Keeper
+    vault: OpenVault = field(repr=False)
+    keys: VaultKeys = field(repr=False)  # the vault as file transfer wants it
     unlocked: Unlocked = field(repr=False)
 
     @property
@@ -105,7 +107,8 @@ def open_vault(session: Session, *, accept_rollback: bool = False) -> Iterator[O
             expected = None if profile.vault_id is None else bytes.fromhex(profile.vault_id)
             opened = keeper.open([SeedSecret(unlocked.seed)], expected=expected, accept_rollback=accept_rollback)
             profile = profiles.pin(profile, opened.vault_id)
-            yield Opened(profile, store, at_place(profile, opened), state, keeper, unlocked)
+            keys = VaultKeys(opened.vault_id, opened.keyset, opened.names(profile.prefix))
+            yield Opened(profile, store, state, keeper, opened, keys, unlocked)
         finally:
             store.close()
 

@@ -1,16 +1,23 @@
 """A bucket in memory: for tests and for trying things out. Everything is gone with the process."""
 
-import hashlib
 import secrets
 import threading
 import time
-from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
-from zlib import crc32
 
+from cybous3.client.stores.checks import (
+    check_condition,
+    check_parts,
+    checked_batch,
+    checked_key,
+    checked_metadata,
+    checked_number,
+    content_etag,
+    crc32_base64,
+)
 from cybous3.client.stores.errors import NoSuchUpload, NotFound, PreconditionFailed, RangeOutside, Refused
 from cybous3.client.stores.listing import page_of
 from cybous3.client.stores.port import (
@@ -27,8 +34,6 @@ from cybous3.client.stores.port import (
     pieces,
 )
 from cybous3.core.clock import Clock
-
-_KEY_BYTES_MAX = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ class MemoryStore:
     ) -> Written:
         """Write the object."""
         data = b"".join(pieces(body))
+        checked_metadata(metadata)
         return self._store(checked_key(key), data, metadata, content_type or "", absent=absent, if_match=if_match)
 
     def get(
@@ -121,13 +127,14 @@ class MemoryStore:
             raise PreconditionFailed(f"{source!r}: not that state any more", code="PreconditionFailed")
         if source == key and metadata is None:
             raise Refused("an object is copied onto itself only to change its metadata", code="InvalidRequest")
-        kept = stored.info.metadata if metadata is None else metadata
+        kept = stored.info.metadata if metadata is None else checked_metadata(metadata)
         return self._store(checked_key(key), stored.data, kept, stored.info.content_type)
 
     def create_upload(
         self, key: str, *, metadata: Mapping[str, str] = NO_METADATA, content_type: str | None = None
     ) -> str:
         """Begin an upload."""
+        checked_metadata(metadata)
         upload_id = secrets.token_hex(16)
         with self._lock:
             self._uploads[upload_id] = _Upload(checked_key(key), dict(metadata), content_type or "", self._clock())
@@ -136,7 +143,7 @@ class MemoryStore:
     def upload_part(self, key: str, upload_id: str, number: int, body: Body) -> Part:
         """Store one part."""
         data = b"".join(pieces(body))
-        part = make_part(number, data, self._capabilities)
+        part = Part(checked_number(number, self._capabilities), content_etag(data), len(data), crc32_base64((data,)))
         with self._lock:
             self._upload(key, upload_id).parts[number] = (part, data)
         return part
@@ -216,7 +223,7 @@ class MemoryStore:
         if_match: str | None = None,
         parts: int = 0,
     ) -> Written:
-        etag = make_etag(data, parts)
+        etag = content_etag(data, parts)
         info = ObjectInfo(key, len(data), etag, self._clock(), dict(metadata), content_type)
         with self._lock:
             there = self._objects.get(key)
@@ -261,49 +268,3 @@ class BytesDownload:
 def entry_of(info: ObjectInfo) -> Entry:
     """Return what a listing shows of an object."""
     return Entry(info.key, info.size, info.etag, info.modified_s)
-
-
-def make_etag(data: bytes, parts: int = 0) -> str:
-    """Return an ETag that differs for different bytes."""
-    digest = hashlib.sha256(data).hexdigest()[:32]
-    return f"{digest}-{parts}" if parts else digest
-
-
-def make_part(number: int, data: bytes, capabilities: Capabilities) -> Part:
-    """Return the part these bytes make. Raises Refused for a number that cannot be."""
-    if not 1 <= number <= capabilities.parts_max:
-        raise Refused(f"no part has the number {number}", code="InvalidArgument")
-    return Part(number, make_etag(data), len(data), b64encode(crc32(data).to_bytes(4, "big")).decode())
-
-
-def check_parts(key: str, wanted: Sequence[Part], held: Mapping[int, Part], capabilities: Capabilities) -> None:
-    """Raise Refused unless `wanted` can make an object: at least one, ascending, all held, none but the last small."""
-    numbers = [part.number for part in wanted]
-    if not numbers or numbers != sorted(set(numbers)):
-        raise Refused(f"{key!r}: the parts are not in ascending order", code="InvalidPartOrder")
-    for part in wanted:
-        if part.number not in held or held[part.number].etag != part.etag:
-            raise Refused(f"{key!r}: part {part.number} is not there", code="InvalidPart")
-    if any(held[number].size < capabilities.part_bytes_min for number in numbers[:-1]):
-        raise Refused(f"{key!r}: a part is too small", code="EntityTooSmall")
-
-
-def check_condition(key: str, etag_there: str | None, *, absent: bool, if_match: str | None) -> None:
-    """Raise PreconditionFailed unless the state of `key` is the one the writer named."""
-    if absent and etag_there is not None:
-        raise PreconditionFailed(f"{key!r}: there already", code="PreconditionFailed")
-    if if_match is not None and if_match != etag_there:
-        raise PreconditionFailed(f"{key!r}: changed by somebody else", code="PreconditionFailed")
-
-
-def checked_key(key: str) -> str:
-    """Return the key. Raises Refused for one that no store takes."""
-    if not 1 <= len(key.encode("utf-8", "surrogatepass")) <= _KEY_BYTES_MAX:
-        raise Refused(f"a key has 1 to {_KEY_BYTES_MAX} bytes: {key[:40]!r}", code="KeyTooLongError")
-    return key
-
-
-def checked_batch(keys: Sequence[str], capabilities: Capabilities) -> None:
-    """Raise Refused when these are too many keys for one call."""
-    if len(keys) > capabilities.delete_many_max:
-        raise Refused(f"at most {capabilities.delete_many_max} keys at once, not {len(keys)}")

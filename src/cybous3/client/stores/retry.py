@@ -198,10 +198,19 @@ class RetryingStore:
         """Yield the unfinished uploads; the listing begins anew when it breaks off."""
         return iter(self._patience.run(lambda: [*self._inner.list_uploads(prefix)]))
 
-    def complete_upload(self, key: str, upload_id: str, parts: Sequence[Part], *, absent: bool = False) -> Written:
+    def complete_upload(
+        self,
+        key: str,
+        upload_id: str,
+        parts: Sequence[Part],
+        *,
+        absent: bool = False,
+        if_match: str | None = None,
+    ) -> Written:
         """Make the object visible."""
         return self._patience.run(
-            lambda: self._inner.complete_upload(key, upload_id, parts, absent=absent), repeatable=False
+            lambda: self._inner.complete_upload(key, upload_id, parts, absent=absent, if_match=if_match),
+            repeatable=False,
         )
 
     def abort_upload(self, key: str, upload_id: str) -> None:

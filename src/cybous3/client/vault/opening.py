@@ -36,7 +36,7 @@ class Memory(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SeedSecret:
     """The seed of recovery words, as a login keeps it: opens the slots the words open."""
 

@@ -10,8 +10,6 @@ exception: a kept connection that had been closed meanwhile is replaced, if the 
 import hashlib
 import threading
 import time
-import zlib
-from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +17,7 @@ from types import TracebackType
 from typing import Self
 from xml.etree.ElementTree import Element
 
+from cybous3.client.stores.checks import checked_metadata, crc32_base64
 from cybous3.client.stores.errors import ConnectionLost, Refused, StoreError, WrongRegion
 from cybous3.client.stores.port import Body, Buffer, body_length, pieces
 from cybous3.client.stores.s3.connection import Connection, Head, Timeouts
@@ -239,22 +238,9 @@ class S3Client:
         return digest.hexdigest()
 
 
-def crc32_base64(body: tuple[Buffer, ...]) -> str:
-    """Return the CRC32 of the buffers as S3 writes it: big-endian, base64."""
-    crc = 0
-    for piece in body:
-        crc = zlib.crc32(piece, crc)
-    return b64encode(crc.to_bytes(4, "big")).decode()
-
-
 def metadata_fields(metadata: Mapping[str, str]) -> Fields:
     """Return user metadata as headers. Raises Refused for what a header cannot carry."""
-    for name, value in metadata.items():
-        if not (name.isascii() and name.replace("-", "").replace("_", "").isalnum() and name == name.lower()):
-            raise Refused(f"not a metadata name: {name!r}")
-        if not (value.isascii() and value.isprintable()) or value != value.strip():
-            raise Refused(f"metadata {name!r} holds what a header cannot carry")
-    return [(f"x-amz-meta-{name}", value) for name, value in metadata.items()]
+    return [(f"x-amz-meta-{name}", value) for name, value in checked_metadata(metadata).items()]
 
 
 def _exchange(connection: Connection, method: str, head: bytes, body: tuple[Buffer, ...]) -> Head:

@@ -53,10 +53,7 @@ class S3Objects:
     ) -> Written:
         """Write the object: see the port."""
         fields = metadata_fields(metadata) + content_fields(content_type)
-        if absent:
-            fields.append(("if-none-match", "*"))
-        if if_match is not None:
-            fields.append(("if-match", f'"{if_match}"'))
+        fields += condition_fields(absent=absent, if_match=if_match)
         unconditional = not absent and if_match is None
         call = Call("PUT", self.bucket, key, headers=fields, body=body, repeatable=unconditional, bulk=True)
         try:
@@ -251,6 +248,12 @@ def content_fields(content_type: str | None) -> Fields:
     if not (content_type.isascii() and content_type.isprintable()):
         raise Refused(f"not a content type: {content_type!r}")
     return [("content-type", content_type)]
+
+
+def condition_fields(*, absent: bool, if_match: str | None) -> Fields:
+    """Return the fields of a conditional write."""
+    fields: Fields = [("if-none-match", "*")] if absent else []
+    return fields if if_match is None else [*fields, ("if-match", f'"{if_match}"')]
 
 
 def copy_source_fields(bucket: str, source: str, if_match: str | None) -> Fields:

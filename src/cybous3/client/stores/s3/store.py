@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 from cybous3.client.stores.errors import NotFound, Refused
 from cybous3.client.stores.port import GIB, NO_METADATA, Body, Capabilities, Part, UploadInfo, Written, body_length
 from cybous3.client.stores.s3.client import Call, S3Client, metadata_fields
-from cybous3.client.stores.s3.objects import S3Objects, content_fields, copy_source_fields, version_of, written
+from cybous3.client.stores.s3.objects import (
+    S3Objects,
+    condition_fields,
+    content_fields,
+    copy_source_fields,
+    gone,
+    version_of,
+    written,
+)
 from cybous3.client.stores.s3.xml import complete_document, etag, parts_page, text, uploads_page
 
 if TYPE_CHECKING:
@@ -96,15 +104,16 @@ class S3Store(S3Objects):
             self.bucket,
             key,
             query=(("uploadId", upload_id),),
-            headers=[
-                ("content-type", "application/xml"),
-                *([("if-none-match", "*")] if absent else []),
-                *([("if-match", f'"{if_match}"')] if if_match is not None else []),
-            ],
+            headers=[("content-type", "application/xml"), *condition_fields(absent=absent, if_match=if_match)],
             body=complete_document(parts),
             repeatable=False,
         )
-        root, head = self.client.document(call, "CompleteMultipartUploadResult")
+        try:
+            root, head = self.client.document(call, "CompleteMultipartUploadResult")
+        except NotFound as error:
+            if if_match is not None and error.code == "NoSuchKey":
+                raise gone(key, error) from error
+            raise
         return Written(etag(text(root, "ETag")), version_of(head))
 
     def abort_upload(self, key: str, upload_id: str) -> None:
