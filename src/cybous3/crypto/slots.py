@@ -23,7 +23,10 @@ _U32_MAX = 2**32 - 1
 class Secret(Protocol):
     """What a person has: one kind of slot, and how its parameters turn it into key material."""
 
-    kind: str
+    @property
+    def kind(self) -> str:
+        """The kind of slot this opens."""
+        ...
 
     def new_kdf(self, entropy: Entropy) -> Mapping[str, Json]:
         """Parameters for a new slot."""
