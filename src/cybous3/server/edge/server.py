@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
@@ -33,7 +33,7 @@ class EdgeServer:
         self._sweeper: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self._shared.changed = self._changed
-        self.changed: list[asyncio.Event] = []
+        self.on_change: Callable[[], None] | None = None  # a connection came or went
 
     @property
     def stats(self) -> EdgeStats:
@@ -87,6 +87,8 @@ class EdgeServer:
             self._sweeper = self._loop.call_later(self._limits.sweep_s, self._sweep)
         if not self._connections:
             self._empty.set()
+        if self.on_change is not None:
+            self.on_change()
 
     def _sweep(self) -> None:
         """Let every connection look at the clock; a server without connections has no timer."""
@@ -94,7 +96,8 @@ class EdgeServer:
         now = self._loop.time()
         for connection in list(self._connections):
             connection.check_time(now)
-        self._changed()
+        if self._connections and self._sweeper is None:
+            self._sweeper = self._loop.call_later(self._limits.sweep_s, self._sweep)
 
 
 async def serve(

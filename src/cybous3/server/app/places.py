@@ -1,0 +1,92 @@
+"""What lies where in a data directory, and the lock that says who works on it.
+
+The lock that is held is the truth: a file left behind by a process that is gone means nothing. It is held by the
+first process of a server; worker processes hold the locks of their own slots below `blobs`.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from filelock import FileLock, Timeout
+
+from cybous3.server.app.problems import DataInUseError, local
+
+_PRIVATE: Final = 0o700
+# Who only looks whether the lock is held, holds it for a moment.
+_PATIENCE_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class DataDirectory:
+    """The paths inside one data directory."""
+
+    root: Path
+
+    @classmethod
+    def at(cls, path: Path) -> "DataDirectory":
+        """Return the directory at `path`, as a person gives it."""
+        return cls(path.expanduser().absolute())
+
+    @property
+    def index(self) -> Path:
+        """The SQLite index."""
+        return self.root / "index.sqlite"
+
+    @property
+    def blobs(self) -> Path:
+        """The bytes."""
+        return self.root / "blobs"
+
+    @property
+    def seal(self) -> Path:
+        """The key under which secrets are sealed in the index."""
+        return self.root / "seal.key"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the running server."""
+        return self.root / "lock"
+
+    @property
+    def server_file(self) -> Path:
+        """What the running server says of itself."""
+        return self.root / "server.json"
+
+    def prepare(self) -> None:
+        """Make the directory, for its owner only. LocalError."""
+        try:
+            self.root.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+            if not os.access(self.root, os.R_OK | os.W_OK | os.X_OK):
+                raise PermissionError(None, "permission denied")
+        except OSError as error:
+            raise local(f"cannot use the data directory {str(self.root)!r}", error) from error
+
+    def lock(self) -> FileLock:
+        """Take the lock, to be released by the caller or the process's end. DataInUseError, LocalError."""
+        lock = FileLock(self.lock_file, timeout=_PATIENCE_S, mode=0o600, thread_local=False)
+        try:
+            lock.acquire(poll_interval=0.02)
+        except Timeout:
+            raise DataInUseError(
+                f"another server works on the data directory {str(self.root)!r}",
+                hint="stop it, or give this one a directory of its own with --data",
+            ) from None
+        except OSError as error:
+            raise local(f"cannot lock the data directory {str(self.root)!r}", error) from error
+        return lock
+
+    def locked(self) -> bool:
+        """Return whether a server works on this directory."""
+        if not self.lock_file.exists():
+            return False
+        lock = FileLock(self.lock_file, timeout=0, thread_local=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            return True
+        except OSError as error:
+            raise local(f"cannot look at the lock of {str(self.root)!r}", error) from error
+        lock.release()
+        return False

@@ -1,0 +1,240 @@
+"""A whole server, from its configuration to its end: what `swifts3 serve` runs.
+
+The order matters. Lock, then sockets, then index and blobs: so two servers never work on one directory, and an address
+in use is found before anything is opened. The end goes the same way back; readiness ends first.
+"""
+
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+import structlog
+from prometheus_client import CollectorRegistry
+
+from cybous3.server.admin.health import Check, Health
+from cybous3.server.admin.metrics import Metrics, add_build_info, process_metrics, render_all
+from cybous3.server.admin.serving import AdminServer
+from cybous3.server.admin.web import admin_app
+from cybous3.server.app import discovery
+from cybous3.server.app.accounts import Accounts
+from cybous3.server.app.discovery import Instance
+from cybous3.server.app.front import Counting, open_port, tls_context
+from cybous3.server.app.logs import FileSink, Sink, configure
+from cybous3.server.app.loop import Stop, run
+from cybous3.server.app.node import Node, open_node
+from cybous3.server.app.places import DataDirectory
+from cybous3.server.app.sockets import address_of, listen, listen_many
+from cybous3.server.app.supervisor import Supervisor
+from cybous3.server.config.settings import ServerConfig
+from cybous3.server.edge.server import EdgeServer
+from cybous3.server.model.accounts import Credential
+from cybous3.server.service.service import Observation
+
+ShowRootKey = Callable[[Credential], None]
+
+_log = structlog.get_logger("cybous3.app")
+
+
+class Front(Protocol):
+    """Whoever answers on the S3 port: this process, or its workers."""
+
+    slot: str
+
+    def observe(self, seen: Observation) -> None:
+        """Take note of a request that this process answered."""
+        ...
+
+    def checks(self) -> dict[str, Check]:
+        """Return what readiness depends on beside index and blobs."""
+        ...
+
+    def metrics(self) -> bytes:
+        """Return the exposition text."""
+        ...
+
+    async def start(self, node: Node) -> None:
+        """Begin to answer; return when everything does. StartError."""
+        ...
+
+    async def drain(self, deadline_s: float) -> bool:
+        """Finish and close. False when something had to be cut."""
+        ...
+
+
+class Alone:
+    """This process answers."""
+
+    slot = "w0"
+
+    def __init__(self, config: ServerConfig, sockets: Sequence[socket.socket]) -> None:
+        self._config = config
+        self._sockets = sockets
+        self._metrics = Metrics(version("cybous3"))
+        process_metrics(self._metrics.registry)
+        self._counting = Counting(self._metrics)
+        self.observe = self._counting.observe
+        self._edge: EdgeServer | None = None
+
+    def checks(self) -> dict[str, Check]:
+        """See `Front`."""
+        return {}
+
+    def metrics(self) -> bytes:
+        """See `Front`."""
+        self._counting.publish()
+        return self._metrics.render()
+
+    async def start(self, node: Node) -> None:
+        """See `Front`."""
+        self._edge = await open_port(self._config, self._sockets, node.service)
+        self._counting.watch(self._edge)
+
+    async def drain(self, deadline_s: float) -> bool:
+        """See `Front`."""
+        return self._edge is None or await self._edge.drain(deadline_s)
+
+
+class Workers:
+    """Worker processes answer; this one starts and watches them, and probes what they work with."""
+
+    slot = "supervisor"
+
+    def __init__(self, config: ServerConfig, sockets: Sequence[socket.socket], sink: Sink) -> None:
+        tls_context(config)  # found out here, once, and not by every worker
+        self._directory = Path(tempfile.mkdtemp(prefix="swifts3-metrics-"))
+        self._own = CollectorRegistry()
+        process_metrics(self._own)
+        add_build_info(self._own, version("cybous3"))
+        log_line = sink.line if isinstance(sink, FileSink) else None
+        self._supervisor = Supervisor(config, sockets, self._directory, log_line)
+
+    def observe(self, seen: Observation) -> None:
+        """See `Front`: this process answers nobody."""
+
+    def checks(self) -> dict[str, Check]:
+        """See `Front`."""
+        return {"workers": self._supervisor.check}
+
+    def metrics(self) -> bytes:
+        """See `Front`."""
+        return render_all(self._directory, self._own)
+
+    async def start(self, node: Node) -> None:
+        """See `Front`."""
+        del node  # each worker opens its own
+        await self._supervisor.start()
+
+    async def drain(self, deadline_s: float) -> bool:
+        """See `Front`."""
+        try:
+            return await self._supervisor.drain(deadline_s)
+        finally:
+            shutil.rmtree(self._directory, ignore_errors=True)
+
+
+@dataclass(slots=True)
+class _Bound:
+    """The sockets of a server, bound before anything is opened."""
+
+    s3: list[socket.socket]
+    admin: socket.socket
+    addresses: tuple[tuple[str, int], tuple[str, int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.addresses = (address_of(self.s3[0]), address_of(self.admin))
+
+    def close(self) -> None:
+        for sock in (*self.s3, self.admin):
+            sock.close()
+
+
+def run_server(config: ServerConfig, show_root_key: ShowRootKey, strays: Sequence[str] = ()) -> None:
+    """Run the server until a signal or a drain ends it.
+
+    `show_root_key` is called at most once, with a root key that was generated just now. StartError, DataInUseError,
+    LocalError, and what the parts say of themselves, when the server cannot start.
+    """
+    sink = configure(config.log_level, config.log_format, config.log_file)
+    for stray in strays:
+        _log.warning("variable has no effect", name=stray)
+    place = DataDirectory(config.data)
+    place.prepare()
+    with place.lock():
+        bound = _bind(config)
+        try:
+            run(_serve(config, bound, sink, show_root_key))
+        finally:
+            bound.close()
+
+
+def _bind(config: ServerConfig) -> _Bound:
+    sockets = listen_many(config.listen, "--listen", config.workers)
+    try:
+        return _Bound(sockets, listen(config.admin_listen, "--admin-listen"))
+    except BaseException:
+        for sock in sockets:
+            sock.close()
+        raise
+
+
+async def _serve(config: ServerConfig, bound: _Bound, sink: Sink, show_root_key: ShowRootKey) -> None:
+    stop = Stop()
+    stop.on_signals()
+    front: Front = Alone(config, bound.s3) if config.workers == 1 else Workers(config, bound.s3, sink)
+    async with open_node(config, front.slot, front.observe) as node:
+        _report(node)
+        await _ensure_root(config, node, show_root_key)
+        instance = _describe(config, bound)
+        health = Health({"index": node.index.probe, "blobs": node.blobs.probe, **front.checks()})
+        admin = AdminServer(admin_app(health, front.metrics, stop.wish, instance.token), bound.admin)
+        try:
+            await front.start(node)
+            await admin.start()
+            discovery.announce(instance)
+            _log.info("ready", s3=instance.endpoint, admin=instance.admin_url, workers=config.workers)
+            await stop.wished()
+        finally:
+            health.draining = True
+            discovery.withdraw(config.data)
+            clean = await front.drain(config.drain_timeout_s)
+            await admin.aclose()
+            _log.info("stopped", clean=clean)
+
+
+def _report(node: Node) -> None:
+    found = node.recovered
+    _log.info(
+        "recovered", unfinished_removed=found.unfinished, orphans_removed=found.orphans, marks_settled=found.settled
+    )
+
+
+async def _ensure_root(config: ServerConfig, node: Node, show_root_key: ShowRootKey) -> None:
+    given = config.root_key
+    made = await Accounts(node.accounts).ensure_root(
+        given.access_key if given else None, given.secret_key if given else None
+    )
+    if made is not None:
+        show_root_key(made)
+
+
+def _describe(config: ServerConfig, bound: _Bound) -> Instance:
+    process = psutil.Process()
+    s3, admin = bound.addresses
+    return Instance(
+        data=str(config.data),
+        listen=s3,
+        admin=admin,
+        pid=process.pid,
+        create_time=process.create_time(),
+        tls=config.tls_cert is not None,
+        region=config.region,
+        version=version("cybous3"),
+        token=secrets.token_urlsafe(32),
+    )
