@@ -83,7 +83,7 @@ class Witness:
 
 
 @cache
-def boto3_client(endpoint: str, key: Key) -> Any:  # noqa: ANN401  # boto3 makes its classes at run time
+def boto3_client(endpoint: str, key: Key) -> Any:  # boto3 makes its classes at run time
     """Return a boto3 S3 client with the library's own defaults, two settings apart.
 
     Path-style, because buckets have no names in the DNS here; and version 4 for presigned URLs too, which botocore
