@@ -17,7 +17,7 @@ from cybous3.client.keys.device import Places, system_places
 from cybous3.client.keys.errors import BadSource
 from cybous3.client.keys.home import find_home
 from cybous3.client.keys.login import Given, Unlocked, unlock
-from cybous3.client.keys.sources import Sources, terminal_prompt
+from cybous3.client.keys.sources import PASSPHRASE, Sources, terminal_prompt
 from cybous3.client.keys.state import State, open_state
 from cybous3.client.stores.connect import Access, open_store
 from cybous3.client.stores.documents import BucketDocuments
@@ -28,6 +28,7 @@ from cybous3.client.vault.documents import Cache
 from cybous3.client.vault.opening import Keeper, SeedSecret
 from cybous3.client.vault.profiles import Profile, Profiles
 from cybous3.core.sigv4.credentials import Credentials
+from cybous3.crypto.slots import PassphraseSecret, Secret
 from cybous3.crypto.vault import OpenVault
 
 # Where the credentials of a profile without its own come from, as every S3 tool has them.
@@ -45,11 +46,7 @@ class Opened:
     vault: OpenVault = field(repr=False)
     keys: VaultKeys = field(repr=False)  # the vault as file transfer wants it
     unlocked: Unlocked = field(repr=False)
-
-    @property
-    def secrets(self) -> list[SeedSecret]:
-        """What opens this vault again."""
-        return [SeedSecret(self.unlocked.seed)]
+    secrets: list[Secret] = field(repr=False)  # what opens the vault again
 
 
 def secret_sources() -> Sources:
@@ -94,21 +91,34 @@ def keeper_of(profile: Profile, store: Store, state: State, unlocked: Unlocked) 
     return Keeper(BucketDocuments(store, profile.prefix), state, Cache(home.vaults), time.time, os.urandom)
 
 
+def opening_secrets(session: Session, unlocked: Unlocked, sources: Sources) -> list[Secret]:
+    """Return what may open a vault: the words' seed, and the passphrase an option or the environment gives."""
+    options = given(session.secrets)
+    secrets: list[Secret] = [SeedSecret(unlocked.seed)]
+    if options.passphrase_file is None or not sources.stdin_taken:
+        passphrase = sources.from_options(PASSPHRASE, options.passphrase_file, options.password_command)
+        passphrase = passphrase or sources.from_environment(PASSPHRASE)
+        secrets += [PassphraseSecret(passphrase)] if passphrase else []
+    return secrets
+
+
 @contextmanager
 def open_vault(session: Session, *, accept_rollback: bool = False) -> Iterator[Opened]:
     """Open the vault the command names, or the selected one, for the length of the context."""
-    unlocked = unlock_home(session)
+    sources = secret_sources()
+    unlocked = unlock_home(session, sources)
     profiles = profiles_of(unlocked)
     profile = profiles.find(session.vault)
+    secrets = opening_secrets(session, unlocked, sources)
     store = store_of(profile)
     with open_state(unlocked.places.home.state) as state:
         try:
             keeper = keeper_of(profile, store, state, unlocked)
             expected = None if profile.vault_id is None else bytes.fromhex(profile.vault_id)
-            opened = keeper.open([SeedSecret(unlocked.seed)], expected=expected, accept_rollback=accept_rollback)
+            opened = keeper.open(secrets, expected=expected, accept_rollback=accept_rollback)
             profile = profiles.pin(profile, opened.vault_id)
             keys = VaultKeys(opened.vault_id, opened.keyset, opened.names(profile.prefix))
-            yield Opened(profile, store, state, keeper, opened, keys, unlocked)
+            yield Opened(profile, store, state, keeper, opened, keys, unlocked, secrets)
         finally:
             store.close()
 

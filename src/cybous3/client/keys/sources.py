@@ -47,6 +47,11 @@ class Sources:
     prompt: Prompt | None = None  # None: no person to ask
     _stdin_taken_by: str = ""
 
+    @property
+    def stdin_taken(self) -> bool:
+        """Whether standard input has already given a secret."""
+        return bool(self._stdin_taken_by)
+
     def from_options(self, kind: SecretKind, file: Path | None = None, command: str | None = None) -> str | None:
         """Return the secret an option names, None when no option was given."""
         if file is not None and command is not None:

@@ -84,16 +84,17 @@ class Profiles:
             raise NoSuchVault("no vault is selected", hint="name one with --vault, or run cybs3 vaults select NAME")
         return _named(document, wanted)
 
-    def add(self, profile: Profile, *, select: bool = True) -> None:
-        """Keep a new profile. Raises VaultExists when the name is taken."""
+    def ensure_free(self, name: str) -> None:
+        """Raise VaultExists when the name is taken."""
+        _ensure_free(self._config.read(), name)
+
+    def add(self, profile: Profile, *, select: bool = True, replacing: bool = False) -> None:
+        """Keep a new profile. Raises VaultExists when the name is taken, unless it is `replacing` the one there."""
 
         def edit(document: Document) -> None:
-            vaults = document.setdefault(_VAULTS, {})
-            if profile.name in vaults:
-                raise VaultExists(
-                    f"there is a vault {profile.name!r} already", hint=f"cybs3 vaults delete {profile.name} forgets it"
-                )
-            vaults[profile.name] = asdict(profile)
+            if not replacing:
+                _ensure_free(document, profile.name)
+            document.setdefault(_VAULTS, {})[profile.name] = asdict(profile)
             if select or not document.get(_SELECTED):
                 document[_SELECTED] = profile.name
 
@@ -142,6 +143,11 @@ def _vaults(document: Document) -> Mapping[str, Any]:
     if not isinstance(vaults, dict):
         raise DamagedFile("the configuration holds no list of vaults")
     return vaults
+
+
+def _ensure_free(document: Document, name: str) -> None:
+    if name in _vaults(document):
+        raise VaultExists(f"there is a vault {name!r} already", hint=f"cybs3 vaults delete {name} forgets it")
 
 
 def _named(document: Document, name: str) -> Profile:
