@@ -214,11 +214,8 @@ def _show_plan(out: Out, plan: Plan, skipped: list[Skipped]) -> None:
 def _summary(plan: Plan) -> str:
     moved = len(plan.of("upload")) + len(plan.of("download"))
     size = human_bytes(plan.bytes_of("upload") + plan.bytes_of("download"))
-    rest = ", ".join(
-        f"{len(plan.of(verb))} {words}"
-        for verb, words in (("compare", "to compare"), ("delete", "to delete"), ("same", "unchanged"))
-    )
-    return f"{moved} files to move ({size}), {rest}"
+    others = f"{len(plan.of('compare'))} to compare, {len(plan.of('delete'))} to delete, {len(plan.of('same'))} unchanged"
+    return f"{moved} files to move ({size}), {others}"
 
 
 def _show_report(out: Out, report: Report, seconds: float) -> None:
