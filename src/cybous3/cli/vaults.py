@@ -182,7 +182,15 @@ class _Added:
     created: bool
 
 
-def _add(profile: Profile, unlocked: Unlocked, secrets: Sequence[Any], names: NamesMode, *, select: bool) -> _Added:
+def _add(
+    profile: Profile,
+    unlocked: Unlocked,
+    secrets: Sequence[Secret],
+    names: NamesMode,
+    *,
+    select: bool,
+    replacing: bool = False,
+) -> _Added:
     """Open the vault at the profile's place, make it if there is none, and keep the profile."""
     profiles = profiles_of(unlocked)
     if not replacing:
