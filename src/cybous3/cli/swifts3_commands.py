@@ -59,7 +59,8 @@ def show_root_key(credential: "Credential") -> None:
 def serve(file: Path | None, **flags: str | None) -> None:
     """Run the server until SIGTERM or SIGINT, then finish what is under way.
 
-    The root key is taken from SWIFTS3_ROOT_ACCESS_KEY and SWIFTS3_ROOT_SECRET_KEY, else made and shown at the first start.
+    The root key is taken from SWIFTS3_ROOT_ACCESS_KEY and SWIFTS3_ROOT_SECRET_KEY, else made and shown at the first
+    start.
     """
     from cybous3.server.app.server import run_server  # noqa: PLC0415  # only this command needs the server
     from cybous3.server.config.load import load  # noqa: PLC0415  # likewise
@@ -140,7 +141,7 @@ def users() -> None:
 @click.option("--email", default="", help="The user's e-mail address.")
 @_key_options
 @session_options(vault=False)
-def users_add(  # noqa: PLR0913  # one argument for each option
+def users_add(  # noqa: PLR0913, PLR0917  # one argument for each option
     session: Session,
     name: str,
     data: Path,

@@ -5,13 +5,23 @@ processes each keeps its counters in files of a common directory and whoever is 
 died is still counted.
 """
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+# When a series began is what `process_start_time_seconds` says already, for half the text.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 MULTIPROCESS_DIR: Final = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -64,7 +74,14 @@ class Metrics:
         self._seen = dict.fromkeys(_COUNTERS, 0)
         self._children: dict[tuple[str, int], Counter] = {}
         self._timers: dict[str, Histogram] = {}
-        add_build_info(self.registry, version)
+        build = Gauge(
+            "swifts3_build_info",
+            "1, with the version.",
+            ("version",),
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
+        build.labels(version).set(1)
 
     def observe(self, operation: str, status: int, code: str, seconds: float) -> None:
         """Record one answered request. `operation` and `code` come from tables; `code` is "" for a success."""
@@ -93,15 +110,7 @@ class Metrics:
 
 def process_metrics(registry: CollectorRegistry) -> None:
     """Add CPU, memory, file descriptors and start time of this process, where the system tells them."""
-    ProcessCollector(namespace="swifts3", registry=registry)
-
-
-def add_build_info(registry: CollectorRegistry, version: str) -> None:
-    """Add the constant that says which version runs."""
-    build = Gauge(
-        "swifts3_build_info", "1, with the version.", ("version",), registry=registry, multiprocess_mode="livemax"
-    )
-    build.labels(version).set(1)
+    ProcessCollector(registry=registry)
 
 
 def render_all(directory: Path, own: CollectorRegistry) -> bytes:
@@ -114,8 +123,3 @@ def render_all(directory: Path, own: CollectorRegistry) -> bytes:
 def forget_worker(directory: Path, pid: int) -> None:
     """Drop the gauges of a worker that is gone; its counters stay."""
     mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]
-
-
-def counts_into_files() -> bool:
-    """Return whether this process was started to count into a common directory."""
-    return MULTIPROCESS_DIR in os.environ

@@ -19,7 +19,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from cybous3.server.admin.health import Check, Health
-from cybous3.server.admin.metrics import Metrics, add_build_info, process_metrics, render_all
+from cybous3.server.admin.metrics import Metrics, process_metrics, render_all
 from cybous3.server.admin.serving import AdminServer
 from cybous3.server.admin.web import admin_app
 from cybous3.server.app import discovery
@@ -111,7 +111,6 @@ class Workers:
         self._directory = Path(tempfile.mkdtemp(prefix="swifts3-metrics-"))
         self._own = CollectorRegistry()
         process_metrics(self._own)
-        add_build_info(self._own, version("cybous3"))
         log_line = sink.line if isinstance(sink, FileSink) else None
         self._supervisor = Supervisor(config, sockets, self._directory, log_line)
 

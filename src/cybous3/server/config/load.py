@@ -6,7 +6,7 @@ Everything that can be known to be wrong before the server starts is refused her
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +45,20 @@ def read_file(path: Path) -> dict[str, object]:
         raise ConfigError(f"the configuration file {str(path)!r} is not TOML: {error}") from error
 
 
-def load(flags: Mapping[str, object], env: Mapping[str, str], file: Path | None = None) -> Loaded:
-    """Resolve the four layers. `flags` is keyed by field name, None for "not given". ConfigError."""
+def load(
+    flags: Mapping[str, object],
+    env: Mapping[str, str],
+    file: Path | None = None,
+    defaults: Mapping[str, object] | None = None,
+) -> Loaded:
+    """Resolve the four layers. `flags` is keyed by field name, None for "not given". ConfigError.
+
+    `defaults` are finished values that take the place of the table's.
+    """
     toml = read_file(file) if file is not None else {}
     name = str(file) if file is not None else "the configuration file"
-    settings = resolve(FIELDS, flags=flags, env=env, env_prefix=ENV_PREFIX, toml=toml, toml_name=name)
+    fields = [replace(one, default=defaults[one.name]) if defaults and one.name in defaults else one for one in FIELDS]
+    settings = resolve(fields, flags=flags, env=env, env_prefix=ENV_PREFIX, toml=toml, toml_name=name)
     _check_tls(settings)
     _check_workers(settings)
     config = ServerConfig(**values(settings), root_key=_root_key(env))
