@@ -56,12 +56,11 @@ class AccountBook:
         return credential
 
     async def ensure_root(self, access_key: str | None, secret_key: str | None) -> tuple[Credential, bool]:
-        """Return a credential of the root user and whether it was made just now (and so must be shown, if it was
-        generated).
+        """Return a credential of the root user, and whether it was made now (and, if generated, must be shown).
 
         With a pair from the environment exactly this pair is good afterwards, also if its secret was another before.
-        Without one the root user's oldest key is returned, or made. InvalidArgument when only half a pair is given;
-        EntityAlreadyExists when the key belongs to someone else.
+        Without one the root user's oldest unscoped key is returned, or made. InvalidArgument when only half a pair is
+        given; EntityAlreadyExists when the key belongs to someone else.
         """
         if (access_key is None) != (secret_key is None):
             raise S3Error("InvalidArgument", "the root access key and the root secret key come together or not at all")

@@ -1,0 +1,71 @@
+"""The system's files: every platform's branch that can be exercised without the platform."""
+
+import errno
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+
+from cybous3.server.blobs.local.files import SystemFiles, data_sync, read_by_seeking
+
+
+def test_linux_syncs_the_data_alone() -> None:
+    assert data_sync("linux") is getattr(os, "fdatasync", os.fsync)
+
+
+def test_where_there_is_no_fdatasync_the_whole_file_is_synced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "fdatasync", raising=False)
+    assert data_sync("win32") is os.fsync
+
+
+def test_macos_asks_the_drive_to_empty_its_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[int, int]] = []
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", lambda fd, command: calls.append((fd, command)))
+    data_sync("darwin")(7)
+    assert calls == [(7, 51)]
+
+
+def test_macos_without_the_call_fails_loudly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(fcntl, "F_FULLFSYNC", raising=False)
+    with pytest.raises(OSError, match="F_FULLFSYNC") as caught:
+        data_sync("darwin")(7)
+    assert caught.value.errno == errno.ENOTSUP
+
+
+def test_seeking_reads_what_pread_reads(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"0123456789")
+    files = SystemFiles()
+    fd = files.open(path)
+    for offset, length in ((0, 3), (8, 5), (10, 1), (2, 0)):
+        assert read_by_seeking(fd, length, offset) == files.read(fd, length, offset)
+    files.close(fd)
+
+
+def test_a_file_is_created_once(tmp_path: Path) -> None:
+    files = SystemFiles()
+    fd = files.create(tmp_path / "file")
+    files.write(fd, bytes(100_000))
+    assert files.size(fd) == 100_000
+    files.close(fd)
+    with pytest.raises(FileExistsError):
+        files.create(tmp_path / "file")
+    files.rename(tmp_path / "file", tmp_path / "other")
+    assert (files.exists(tmp_path / "file"), files.exists(tmp_path / "other")) == (False, True)
+
+
+def test_names_of_what_is_not_there_are_none(tmp_path: Path) -> None:
+    assert SystemFiles().names(tmp_path / "absent") == ()
+
+
+def test_a_lock_has_one_holder(tmp_path: Path) -> None:
+    files = SystemFiles()
+    held = files.try_lock(tmp_path / "lock")
+    assert held is not None
+    assert files.try_lock(tmp_path / "lock") is None
+    files.close(held)
+    again = files.try_lock(tmp_path / "lock")
+    assert again is not None
+    files.close(again)
