@@ -8,8 +8,6 @@ from cybous3.server.app.accounts import open_accounts
 from cybous3.server.app.discovery import Instance, find, running
 from cybous3.server.model.accounts import Credential
 
-__all__ = ["Instance", "NoLocalServer", "find_server", "scoped_key"]
-
 
 class NoLocalServer(CybousError):
     """No server was found on this machine, or more than one."""

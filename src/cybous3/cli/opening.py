@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cybous3.cli.options import Secrets, Session
@@ -22,7 +22,7 @@ from cybous3.client.keys.state import State, open_state
 from cybous3.client.stores.connect import Access, open_store
 from cybous3.client.stores.documents import BucketDocuments
 from cybous3.client.stores.port import Store
-from cybous3.client.stores.retry import RetryingStore
+from cybous3.client.stores.retry import Policy, RetryingStore
 from cybous3.client.transfer.sealing import VaultKeys
 from cybous3.client.vault.documents import Cache
 from cybous3.client.vault.opening import Keeper, SeedSecret
@@ -33,6 +33,9 @@ from cybous3.crypto.vault import OpenVault
 
 # Where the credentials of a profile without its own come from, as every S3 tool has them.
 _ENVIRONMENT = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
+# Long enough for a server that is being restarted.
+PATIENT = Policy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +83,9 @@ def access_of(profile: Profile, environ: Mapping[str, str] = os.environ) -> Acce
     return Access(profile.endpoint, _credentials(profile, environ), profile.region, profile.addressing, ca_file)
 
 
-def store_of(profile: Profile) -> RetryingStore:
+def store_of(profile: Profile, policy: Policy = PATIENT) -> RetryingStore:
     """Return the profile's bucket. Connects at the first call."""
-    return open_store(access_of(profile), profile.bucket)
+    return open_store(replace(access_of(profile), policy=policy), profile.bucket)
 
 
 def keeper_of(profile: Profile, store: Store, state: State, unlocked: Unlocked) -> Keeper:

@@ -4,12 +4,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cybous3.cli.endpoints import endpoint_options, secret_key, take
-from cybous3.cli.local_server import Instance, find_server, scoped_key
 from cybous3.cli.opening import (
     access_of,
     home_places,
@@ -31,6 +30,7 @@ from cybous3.client.stores.connect import open_buckets
 from cybous3.client.stores.errors import AlreadyExists, BadCredentials, Denied, NameTaken
 from cybous3.client.stores.port import Store, each_entry
 from cybous3.client.stores.probe import probe
+from cybous3.client.stores.retry import Policy
 from cybous3.client.vault.documents import Cache
 from cybous3.client.vault.errors import BadProfile, NoVaultThere
 from cybous3.client.vault.opening import SeedSecret
@@ -40,8 +40,13 @@ from cybous3.crypto.names import NamesMode
 from cybous3.crypto.slots import Secret
 from cybous3.crypto.vault import OpenVault
 
+if TYPE_CHECKING:
+    from cybous3.server.app.discovery import Instance
+
 WORDS_LABEL = "recovery words"
 _DELETE_BATCH = 1000
+# Somebody who adds a vault waits in front of it: a wrong address should not take half a minute to be noticed.
+_HASTE = Policy(attempts_max=3)
 
 
 @click.group()
@@ -97,6 +102,8 @@ def local(
 
     With no recovery words set up yet, new ones are made, and shown once or written to --mnemonic-out.
     """
+    from cybous3.cli.local_server import find_server  # noqa: PLC0415  # brings the server's index along
+
     server = find_server(data)
     bucket = bucket or f"cybs3-{name.lower()}"
     sources = secret_sources()
@@ -196,7 +203,7 @@ def _add(
     if not replacing:
         profiles.ensure_free(profile.name)
     expected = None if profile.vault_id is None else bytes.fromhex(profile.vault_id)
-    store = store_of(profile)
+    store = store_of(profile, _HASTE)
     try:
         with open_state(unlocked.places.home.state) as state:
             keeper = keeper_of(profile, store, state, unlocked)
@@ -236,7 +243,7 @@ def _profile(sources: Sources, options: dict[str, Any]) -> Profile:
     return replace(profile, access_key=endpoint.access_key, secret_key=secret_key(sources, endpoint))
 
 
-def _local_profile(server: Instance, profile: Profile) -> Profile:
+def _local_profile(server: "Instance", profile: Profile) -> Profile:
     """Return the profile with this server's address and a key for its bucket, which is made if it is not there."""
     profile = replace(profile, endpoint=server.endpoint, region=server.region)
     if profile.access_key is not None:
@@ -246,6 +253,8 @@ def _local_profile(server: Instance, profile: Profile) -> Profile:
             pass  # the server was set up anew since: the old key is nobody's
         else:
             return profile
+    from cybous3.cli.local_server import scoped_key  # noqa: PLC0415  # as above
+
     key = scoped_key(server, profile.bucket)
     profile = replace(profile, access_key=key.access_key, secret_key=key.secret_key)
     _ensure_bucket(profile)
@@ -268,10 +277,12 @@ def _unlocked_or_new(session: Session, sources: Sources, mnemonic_out: Path | No
     """Unlock this machine; set it up first if it is not, with the words given or with new ones."""
     places = home_places()
     given = session.secrets.mnemonic_file is not None or sources.from_environment(MNEMONIC) is not None
-    if places.exists() or given:
+    if places.exists():
         return unlock_home(session, sources)
-    words = words_or_new_ones(session.out, mnemonic_out)
-    unlocked = login_with_words(places, words)
+    if given:
+        unlocked = unlock_home(session, sources)
+    else:
+        unlocked = login_with_words(places, words_or_new_ones(session.out, mnemonic_out))
     keep_unlocked(unlocked, None)
     return unlocked
 

@@ -6,7 +6,6 @@ rights of the person's profile directory, which are theirs alone; a directory ca
 """
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,7 +39,7 @@ def ensure_private_directory(path: Path) -> None:
 
 def write_private(path: Path, content: bytes, *, replace: bool = True) -> None:
     """Put `content` at `path` atomically and durably, mode 600. With `replace=False` an existing file is an error."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
     with local_problems(path):
         try:
             _write_synced(temporary, content)

@@ -7,7 +7,6 @@ else is removed.
 
 import os
 import shlex
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -111,6 +110,8 @@ def terminal_prompt() -> Prompt | None:
 
 
 def _command(kind: SecretKind, command: str) -> str:
+    import subprocess  # noqa: PLC0415  # 10 ms that few commands need
+
     words = shlex.split(command, posix=os.name == "posix")
     if not words:
         raise BadSource(f"the command for the {kind.name} is empty")

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from urllib.parse import unquote_plus
 from xml.etree.ElementTree import Element, ParseError, XMLParser
-from xml.sax.saxutils import escape
 
 from cybous3.client.stores.errors import ServerFailed
 from cybous3.client.stores.port import BucketInfo, Entry, Page, Part, UploadInfo
@@ -121,6 +120,11 @@ def location_document(region: str) -> bytes:
 def writable(key: str) -> bool:
     """Tell whether XML 1.0 can hold the key: no control characters but tab and line feed, no lone surrogates."""
     return not any((c < " " and c not in "\t\n") or "\ud800" <= c <= "\udfff" or c in "\ufffe\uffff" for c in key)
+
+
+def escape(raw: str) -> str:
+    """Return text as it stands inside an element; xml.sax.saxutils would bring urllib.request and email along."""
+    return raw.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def etag(raw: str) -> str:
