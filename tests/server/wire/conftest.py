@@ -17,6 +17,11 @@ Kwargs = dict[str, Any]
 
 
 @cache
+def service_model() -> Any:  # botocore is untyped
+    return botocore.session.Session().get_service_model("s3")
+
+
+@cache
 def s3_client() -> Any:
     config = botocore.config.Config(s3={"addressing_style": "path"}, signature_version=botocore.UNSIGNED)
     return botocore.session.Session().create_client(
@@ -56,7 +61,7 @@ def botocore_request(operation: str, arguments: Kwargs) -> Request:
 
 def botocore_parse(operation: str, body: bytes, status: int = 200) -> dict[str, Any]:
     """Return what botocore makes of a document as the answer to an operation."""
-    model = botocore.session.Session().get_service_model("s3").operation_model(operation)
+    model = service_model().operation_model(operation)
     parser = botocore.parsers.create_parser("rest-xml")
     parsed: dict[str, Any] = parser.parse(
         {"status_code": status, "headers": {}, "body": body, "context": {"operation_name": operation}},

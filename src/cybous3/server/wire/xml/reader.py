@@ -16,6 +16,7 @@ from cybous3.server.wire.xml.writer import XMLNS
 
 ANY_NUMBER: Final = 1 << 30
 
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")  # the byte order marks, which expat believes before anything else
 _SEPARATOR: Final = " "  # no namespace name of ours holds one
 _XSI: Final = "http://www.w3.org/2001/XMLSchema-instance "
 _TEXT_MAX: Final = 16 * 1024  # characters in one element; the longest real one is a key with every character escaped
@@ -74,6 +75,8 @@ def read(document: bytes, root: str, schema: Element, *, bytes_max: int) -> Node
     """
     if len(document) > bytes_max:
         raise S3Error("MaxMessageLengthExceeded", MaxMessageLengthBytes=str(bytes_max))
+    if document.startswith(_UTF_16):
+        raise malformed("encoding UTF-16, not UTF-8")
     return _Reader(root, schema).parse(document)
 
 
