@@ -19,7 +19,9 @@ from cybous3.server.wire.message import Request, Response
 
 _log = structlog.get_logger("cybous3.server.service")
 
-_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_BROKEN_OFF: Final = frozenset({"IncompleteBody", "RequestTimeout"})
+# Not every platform has quotas.
+_NO_SPACE: Final = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +37,20 @@ _Translation = Callable[[Any], Refusal]
 
 # The first row that fits counts: ConnectionError and TimeoutError are OSErrors too.
 _ROWS: Final[tuple[tuple[type[Exception], _Translation], ...]] = (
-    (S3Error, Refusal),
-    (SignatureError, lambda error: Refusal(S3Error(error.code, error.reason, **error.detail))),
-    (ChunkError, lambda error: Refusal(S3Error(error.code, error.reason), close=True)),
+    (S3Error, lambda error: Refusal(error, close=error.code in _BROKEN_OFF)),
+    # A body that broke off in its framing leaves bytes that could be anything, even another request.
+    (ChunkError, lambda error: Refusal(_of_the_signature(error), close=True)),
+    (SignatureError, lambda error: Refusal(_of_the_signature(error))),
     (UriError, lambda _: Refusal(S3Error("InvalidURI"))),
     (ConnectionError, lambda _: Refusal(S3Error("IncompleteBody"), close=True)),
     (TimeoutError, lambda _: Refusal(S3Error("RequestTimeout"), close=True)),
     (OSError, lambda error: Refusal(S3Error(_of_the_system(error)), unforeseen=True)),
     (Exception, lambda _: Refusal(S3Error("InternalError"), unforeseen=True)),
 )
+
+
+def _of_the_signature(error: SignatureError) -> S3Error:
+    return S3Error(error.code, error.reason, **error.detail)
 
 
 def _of_the_system(error: OSError) -> str:
