@@ -73,11 +73,15 @@ class Stage:
     def cybs3(self, *arguments: str) -> str:
         """Run a command as a person would, show it, and return what it printed."""
         print(f"  $ cybs3 {' '.join(self.short(argument) for argument in arguments)}")
-        command = [sys.executable, "-m", "cybous3.cli.cybs3", *arguments]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        done = self.call(*arguments)
         if done.returncode:
             raise Failed(f"exit code {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
+
+    def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command, whatever its exit code."""
+        command = [sys.executable, "-m", "cybous3.cli.cybs3", *arguments]
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
 
     def short(self, argument: str) -> str:
         """Return an argument without the long name of the scratch directory."""
@@ -98,10 +102,11 @@ def stage(*, keep: bool) -> Iterator[Stage]:
     try:
         yield scene
     finally:
-        if scene.data.exists():
-            scene.cybs3("server", "stop", "--data", str(scene.data))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not break off the clearing up
+        scene.call("server", "stop")  # does nothing when the story has reached its own end
         if keep:
-            print(f"kept: {folder}")
+            print(f"    kept: {folder}")
         else:
             shutil.rmtree(folder)
 
@@ -174,13 +179,14 @@ def show_server_side(scene: Stage, access: Access, names: set[str]) -> None:
 
 
 def print_entries(store: Store, entries: Sequence[Entry]) -> None:
-    """Print the first and the largest object as the server has them: key, size, first bytes."""
+    """Print the largest object and the first of the others as the server has them: key, size, first bytes."""
     print(f"    {len(entries)} objects, {human_bytes(sum(entry.size for entry in entries))}, among them:")
-    for entry in [*entries[:SHOWN_KEYS], max(entries, key=lambda entry: entry.size)]:
+    largest = max(entries, key=lambda entry: entry.size)
+    for entry in [largest, *(entry for entry in entries if entry is not largest)][:SHOWN_KEYS]:
         with store.get(entry.key, length=SHOWN_BYTES) as download:
             first = download.read()
-        print(f"    {entry.size:>10,} bytes  {entry.key[:58]}{'…' if len(entry.key) > 58 else ''}")  # noqa: PLR2004  # a line's width
-        print(f"                      {printable(first)}")
+        print(f"    {entry.size:>11,} bytes  {entry.key[:58]}{'…' if len(entry.key) > 58 else ''}")  # noqa: PLR2004  # a line's width
+        print(f"                       {printable(first)}")
 
 
 LEGIBLE = (b"import sys", b"def __init__", b"raise ValueError", b"asyncio", b"unittest")
@@ -230,6 +236,9 @@ def run(scene: Stage, large_mib: int) -> None:
         raise Failed("what came back is not what was stored")
     print(f"    {count + 1:,} files, {human_bytes(size + large_size)}: the same, byte for byte")
 
+    heading("8. Stop the server")
+    scene.cybs3("server", "stop")
+
 
 def interrupt(_signal: int, _frame: FrameType | None) -> None:
     """End as Ctrl-C does, so that everything is cleaned up."""
@@ -252,6 +261,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="keep the scratch directory, to look around")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, interrupt)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a text stream, also when it is a pipe
     start = time.monotonic()
     try:
         with stage(keep=options.keep) as scene:
