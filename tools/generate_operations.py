@@ -5,10 +5,11 @@
 
 The model is botocore's S3 description (Apache-2.0, pinned as a development dependency): facts of the protocol, from
 which nothing is copied but names, locations and enumerations. The overlay adds what the model lacks. The output
-depends on these two and on the formatter's version alone.
+depends on these two and on the formatter's version alone; the document also says which operations have a handler.
 """
 
 import argparse
+import ast
 import re
 import subprocess
 import sys
@@ -24,6 +25,7 @@ import botocore.session
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 OVERLAY: Final = ROOT / "tools" / "operations_overlay.toml"
+HANDLERS: Final = ROOT / "src/cybous3/server/handlers/table.py"
 GENERATED: Final = Path("src/cybous3/server/wire/generated")
 DOCUMENT: Final = Path("docs/reference/operations.md")
 
@@ -499,6 +501,7 @@ PATHS: Final = {"service": "/", "bucket": "/BUCKET", "object": "/BUCKET/KEY"}
 def document(rows: list[Row], overlay: dict[str, Any]) -> str:
     """Return docs/reference/operations.md."""
     model = len(rows) - len(overlay["extra"])
+    built = built_names()
     lines = [
         "# S3 operations",
         "",
@@ -506,19 +509,26 @@ def document(rows: list[Row], overlay: dict[str, Any]) -> str:
         "",
         f"All {len(rows)} requests that the server knows by name: {model} live operations of the S3 API (botocore",
         f"{botocore.__version__}), and the form upload and CORS preflight, which are S3 but no operations",
-        "of that model. A request for one that is not built is answered `501 NotImplemented`, naming the operation.",
+        f"of that model. {len(built)} are built; a request for another is answered `501 NotImplemented`, naming it.",
         "",
         "A permission `a / b` means `b` when the request names a version. One in brackets is needed only when a header",
         "asks for it (`x-amz-acl`, `x-amz-tagging`, ...).",
         "",
-        "| Operation | Request | Permissions | Success |",
-        "|---|---|---|---|",
+        "| Operation | Built | Request | Permissions | Success |",
+        "|---|---|---|---|---|",
     ]
     lines += [
-        f"| {row.name} | `{request_text(row)}` | {permission_text(overlay['permissions'][row.name])} | {row.status} |"
+        f"| {row.name} | {'yes' if row.name in built else ''} | `{request_text(row)}` | {permission_text(overlay['permissions'][row.name])} | {row.status} |"
         for row in rows
     ]
     return "\n".join(lines) + "\n"
+
+
+def built_names() -> set[str]:
+    """Return the operations that have a handler; the table is read, not imported, so that this needs no server."""
+    tree = ast.parse(HANDLERS.read_text(encoding="utf-8"))
+    keys = [key for node in ast.walk(tree) if isinstance(node, ast.Dict) for key in node.keys]
+    return {str(key.value) for key in keys if isinstance(key, ast.Constant)}
 
 
 def request_text(row: Row) -> str:

@@ -3,13 +3,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cybous3.core.uri import uri_encode
-from cybous3.server.wire.address import CopySource, base_hosts
+from cybous3.server.wire.address import CopySource
 from cybous3.server.wire.errors import S3Error
 from cybous3.server.wire.generated.operations import OPERATIONS, SUBRESOURCES
 from cybous3.server.wire.message import Headers, Request
 from cybous3.server.wire.route import Target, route
 
-BASE = base_hosts(["S3.example.com:9000", "localhost", "[::1]:9000", "example.com"])
+BASE = ("S3.example.com:9000", "localhost", "[::1]:9000", ".example.com.", "")
 
 
 def ask(method: str, url: str, *headers: tuple[str, str], host: str = "localhost:9000") -> Target:

@@ -5,7 +5,7 @@ that comes out of here keeps S3's rules, a key is well-formed UTF-8 of 1 to 1,02
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -66,8 +66,8 @@ def decode(text: str) -> str:
         raise S3Error("InvalidURI", URI=text) from error
 
 
-def virtual_bucket(host: str | None, base_hosts: Iterable[str]) -> str | None:
-    """Return the bucket that a Host field names in front of one of our base hosts, or None for path-style.
+def virtual_bucket(host: str | None, hosts: Sequence[str]) -> str | None:
+    """Return the bucket that a Host field names in front of one of our base `hosts`, or None for path-style.
 
     A port does not count, case does not count, an IP address (which has no subdomains) is always path-style. The
     longest base host wins, so that `s3.example.com` beside `example.com` is no bucket called `s3`.
@@ -77,7 +77,7 @@ def virtual_bucket(host: str | None, base_hosts: Iterable[str]) -> str | None:
     name = _PORT.sub("", host).lower().removesuffix(".")
     if _IPV4.fullmatch(name):
         return None
-    best = max((base for base in base_hosts if _below(name, base)), key=len, default=None)
+    best = max((base for base in _base_hosts(tuple(hosts)) if _below(name, base)), key=len, default=None)
     return None if best is None or best == name else name[: -len(best) - 1]
 
 
@@ -85,8 +85,9 @@ def _below(name: str, base: str) -> bool:
     return name == base or name.endswith(f".{base}")
 
 
-def base_hosts(hosts: Sequence[str]) -> tuple[str, ...]:
-    """Return configured host names in the form `virtual_bucket` compares: lower case, without port or trailing dot."""
+@lru_cache(maxsize=8)
+def _base_hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return configured host names as `virtual_bucket` compares them: lower case, without port or trailing dot."""
     names = (_PORT.sub("", host).lower().strip(".") for host in hosts if not host.startswith("["))
     return tuple(name for name in names if name)
 

@@ -9,7 +9,7 @@ trailing checksums, InsufficientStorage, ...) the row stands in the last group.
 from types import MappingProxyType
 
 from cybous3.core.errors import CybousError
-from cybous3.server.wire.xml.writer import text_element
+from cybous3.server.wire.markup import text_element
 
 ERRORS = MappingProxyType(
     {

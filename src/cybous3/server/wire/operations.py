@@ -30,10 +30,11 @@ class Need:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Operation:
-    """A row; each is one of a kind, so it equals and hashes as itself. `query` and `header` select it among the rows of one method and level; see `route.select`.
+    """A row; each is one of a kind, so it equals and hashes as itself.
 
-    `query` maps keys that must be present to the value they must have, None for any. `x_id` rows are also chosen by
-    the query parameter `x-id` naming them. `path` is a literal path that no bucket can have.
+    `query` and `header` select it among the rows of one method and level, see `route.select`. `query` maps keys that
+    must be present to the value they must have, None for any. `x_id` rows are also chosen by the query parameter
+    `x-id` naming them. `path` is a literal path that no bucket can have.
     """
 
     name: str

@@ -18,7 +18,7 @@ from cybous3.server.wire.generated.bucket_inputs import (
     ListObjectsV2Input,
     ListObjectVersionsInput,
 )
-from cybous3.server.wire.xml.writer import (
+from cybous3.server.wire.markup import (
     DECLARATION,
     XMLNS,
     escape,

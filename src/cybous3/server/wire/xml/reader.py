@@ -12,7 +12,7 @@ from typing import Final
 from xml.parsers import expat
 
 from cybous3.server.wire.errors import S3Error
-from cybous3.server.wire.xml.writer import XMLNS
+from cybous3.server.wire.markup import XMLNS
 
 ANY_NUMBER: Final = 1 << 30
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cybous3.server.model.objects import Checksum, ObjectPart, ObjectRecord
 from cybous3.server.wire.errors import S3Error
-from cybous3.server.wire.xml.writer import DECLARATION, XMLNS, escape, timestamp
+from cybous3.server.wire.markup import DECLARATION, XMLNS, escape, timestamp
 
 
 def _document(root: str, *parts: str) -> bytes:

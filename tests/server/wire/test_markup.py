@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cybous3.server.wire.xml.writer import (
+from cybous3.server.wire.markup import (
     escape,
     escape_all,
     split_timestamps,
