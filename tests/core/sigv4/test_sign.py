@@ -1,4 +1,4 @@
-"""The signer's own rules; what it signs is proven against the verifier in test_pair, and against AWS in test_vectors."""
+"""The signer's own rules; what it signs is proven against the verifier in test_pair, against AWS in test_vectors."""
 
 import pytest
 

@@ -24,6 +24,7 @@ _Signer = tuple[str, Scope, tuple[str, ...]]
 """Access key, scope, signed fields."""
 
 _PARTS_REASON: Final = "it must be a list of Credential, SignedHeaders and Signature."
+_SIGNATURE_PART: Final = "Signature="
 _AUTHORIZATION_LENGTH_MAX: Final = 8192  # also what bounds the cache of `_signer`
 
 _ASYMMETRIC: Final = "AWS4-ECDSA-P256-SHA256"
@@ -160,21 +161,27 @@ def _sigv2() -> SignatureError:
 
 def _authorization_parts(rest: str) -> tuple[str, _Signer]:
     """Read `Credential=..., SignedHeaders=..., Signature=...`, in any order, each exactly once and nothing else."""
-    pieces = [piece.strip() for piece in rest.split(",")]
-    made = [piece for piece in pieces if piece.startswith("Signature=")]
-    others = [piece for piece in pieces if not piece.startswith("Signature=")]
-    if len(made) != 1 or len(rest) > _AUTHORIZATION_LENGTH_MAX:
+    if len(rest) > _AUTHORIZATION_LENGTH_MAX:
         raise _malformed_header(_PARTS_REASON)
-    return made[0].removeprefix("Signature="), _signer(*sorted(others))
+    others, _, last = rest.rpartition(",")
+    if not _is_signature(last):
+        others, _, last = ",".join(sorted(rest.split(","), key=_is_signature)).rpartition(",")
+    if not _is_signature(last):
+        raise _malformed_header(_PARTS_REASON)
+    return last.strip().removeprefix(_SIGNATURE_PART), _signer(others)
+
+
+def _is_signature(piece: str) -> bool:
+    return piece.lstrip().startswith(_SIGNATURE_PART)
 
 
 # A client says the same of itself all day long: only the signature differs from request to request.
 @lru_cache(maxsize=256)
-def _signer(*pieces: str) -> _Signer:
-    names = [piece.partition("=")[0] for piece in pieces]
-    if names != ["Credential", "SignedHeaders"]:
+def _signer(text: str) -> _Signer:
+    pieces = sorted(piece.strip().partition("=") for piece in text.split(","))
+    if [name for name, _, _ in pieces] != ["Credential", "SignedHeaders"]:
         raise _malformed_header(_PARTS_REASON)
-    credential, signed = (piece.partition("=")[2] for piece in pieces)
+    credential, signed = (value for _, _, value in pieces)
     return *_credential(credential, _malformed_header), _signed_headers(signed)
 
 
