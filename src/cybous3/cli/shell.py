@@ -16,6 +16,7 @@ from cybous3.cli.output import Out
 from cybous3.core.errors import CybousError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+READER_LEFT = 141  # 128 + SIGPIPE: a pipe's reader ended before all was written
 
 
 class Entry(NamedTuple):
@@ -92,10 +93,10 @@ def run(program: str, args: Sequence[str], command: click.Command = cybs3) -> in
     except CybousError as error:
         out.error(program, error)
         return error.exit_code
-    except BrokenPipeError:
-        # Whoever read our output has gone. Standard output must not fail again when the interpreter flushes it.
+    except SystemExit:
+        # How click ends when whoever read our output has gone; the interpreter's own flush must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return READER_LEFT
     except OSError as error:
         out.error(program, _local_problem(error))
         return LocalProblem.exit_code
