@@ -214,8 +214,8 @@ def _show_plan(out: Out, plan: Plan, skipped: list[Skipped]) -> None:
 def _summary(plan: Plan) -> str:
     moved = len(plan.of("upload")) + len(plan.of("download"))
     size = human_bytes(plan.bytes_of("upload") + plan.bytes_of("download"))
-    others = f"{len(plan.of('compare'))} to compare, {len(plan.of('delete'))} to delete, {len(plan.of('same'))} unchanged"
-    return f"{moved} files to move ({size}), {others}"
+    compared, deleted, same = (len(plan.of(verb)) for verb in ("compare", "delete", "same"))
+    return f"{moved} files to move ({size}), {compared} to compare, {deleted} to delete, {same} unchanged"
 
 
 def _show_report(out: Out, report: Report, seconds: float) -> None:
