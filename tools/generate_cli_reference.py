@@ -16,7 +16,7 @@ TARGET = ROOT / "docs" / "reference" / "cli.md"
 # program, and where its root command lives
 PROGRAMS = (
     ("cybs3", "cybous3.cli.shell", "cybs3"),
-    ("swifts3", "cybous3.cli.swifts3", "swifts3"),
+    ("swifts3", "cybous3.cli.swifts3_commands", "swifts3"),
 )
 
 HEAD = """\

@@ -301,7 +301,6 @@ def operation_source(row: Row, overlay: dict[str, Any]) -> str:
         f"permissions=({', '.join(needs_of(row, overlay))},)",
         f"query={dict(sorted(row.query.items()))!r}",
     ]
-    takes_document = row.body in {"document", "form"}
     conditions = [m.wire for m in row.members if m.wire in CONDITIONS]
     optional: list[tuple[str, object, object]] = [
         ("header", row.header, None),
@@ -309,7 +308,7 @@ def operation_source(row: Row, overlay: dict[str, Any]) -> str:
         ("x_id", row.x_id, False),
         ("status", row.status, 200),
         ("body", row.body, "none"),
-        ("body_max", overlay["body_max"].get(row.name, BODY_MAX) if takes_document else 0, 0),
+        ("body_max", overlay["body_max"].get(row.name, BODY_MAX) if row.body == "document" else 0, 0),
         ("root", row.root, None),
         ("checksum_required", row.checksum_required, False),
     ]
@@ -517,10 +516,10 @@ def document(rows: list[Row], overlay: dict[str, Any]) -> str:
         "| Operation | Built | Request | Permissions | Success |",
         "|---|---|---|---|---|",
     ]
-    lines += [
-        f"| {row.name} | {'yes' if row.name in built else ''} | `{request_text(row)}` | {permission_text(overlay['permissions'][row.name])} | {row.status} |"
-        for row in rows
-    ]
+    for row in rows:
+        permissions = permission_text(overlay["permissions"][row.name])
+        yes = "yes" if row.name in built else ""
+        lines.append(f"| {row.name} | {yes} | `{request_text(row)}` | {permissions} | {row.status} |")
     return "\n".join(lines) + "\n"
 
 

@@ -17,13 +17,23 @@ Rule = Callable[[Module], Iterator[int]]
 
 # Exceptions: where, and why it is right there. An entry that excuses nothing fails.
 EXCUSED: dict[Rule, dict[str, str]] = {
-    house.compared_secrets: {},
+    house.compared_secrets: {
+        "client/keys/kernel.py": "reads back what this process has just stored; nobody else can time it",
+        "client/keys/state.py": "the digest of a public document, compared with our own note of it",
+        "client/sync/folders.py": "a file's digest, compared with the same file's; no secret on either side",
+    },
     house.swallowed_errors: {},
     house.impure_calls: {},
     house.dynamic_imports: {
+        "client/keys/oskeyring.py": "keyring chooses its backend while it is imported, and may fail there in any way",
         "cli/shell.py": "command groups are imported when asked for, from one literal table; cli may import everything",
     },
-    house.unreasoned_waivers: {},
+    house.unreasoned_waivers: {
+        "client/transfer/download.py": "SLF001: a resumed download is the downloader's other half, in the same file",
+        "client/transfer/upload.py": "SLF001: likewise for uploads",
+        "lab/integration/store_checks.py": "misc: mypy cannot infer a lambda whose default argument binds the loop",
+        "server/admin/metrics.py": "no-untyped-call: prometheus_client is not annotated there",
+    },
 }
 LONG_FUNCTIONS: dict[str, str] = {}
 LONG_FILES: dict[str, str] = {}
@@ -44,7 +54,13 @@ EXAMPLES: list[tuple[Rule, str, str]] = [
     (house.impure_calls, "datetime.datetime.now()", "datetime.fromtimestamp(0)"),
     (house.dynamic_imports, "importlib.import_module(name)", "import module"),
     (house.unreasoned_waivers, "x = 1  # noqa", "x = 1  # noqa: E501  # the line is a URL"),
-    (house.unreasoned_waivers, "x = 1  # noqa: E501", "x = 1  # a noqa is a promise"),
+    (house.unreasoned_waivers, "x = 1  # noqa: E501", "# The line is a URL.\nx = 1  # noqa: E501"),
+    (
+        house.unreasoned_waivers,
+        "x = 1  # noqa: E501\ny = 2  # noqa: E501",
+        "x = 1  # noqa: E501  (a URL)\ny = 2  # noqa: E501",
+    ),
+    (house.unreasoned_waivers, "x = 1  # noqa: E501 -", "x = 1  # a noqa is a promise"),
     (house.unreasoned_waivers, "x = 1  # type: ignore[attr]", "x = 1  # type: ignore[attr]  # no stubs for it"),
     (house.unreasoned_waivers, "x = 1  # pragma: no cover", "x = 1  # pragma: no cover - runs on Windows only"),
 ]
@@ -134,7 +150,7 @@ import pkgutil, sys
 import cybous3.server
 for module in pkgutil.walk_packages(cybous3.server.__path__, "cybous3.server."):
     __import__(module.name)
-import cybous3.cli.swifts3
+import cybous3.cli.swifts3, cybous3.cli.swifts3_commands
 print(*sorted(name for name in sys.modules if name.startswith("cybous3.")))
 """
 

@@ -20,12 +20,11 @@ _SECRET_VALUE = re.compile(
 )
 _SECRET_OPTION = re.compile(r"mnemonic|passphrase|password|secret|token|words")
 _INDIRECT_OPTION = re.compile(r"-(file|command|stdin)$")
-_WAIVER = re.compile(r"#\s*(noqa|type:\s*ignore|pragma: no (?:cover|branch))(\S*.*)$")
-_REASONED = {
-    "noqa": re.compile(r"^:\s*[A-Z]+[0-9]+(,\s*[A-Z]+[0-9]+)*\s+(#|-).{6,}"),
-    "type": re.compile(r"^\[[a-z0-9, -]+\]\s+(#|-).{6,}"),
-    "pragma": re.compile(r"^\s+(#|-).{6,}"),
-}
+# What is waived, and the reason behind it after `#`, `-` or `(`.
+_WAIVER = re.compile(
+    r"#\s*(noqa|type:\s*ignore|pragma: no (?:cover|branch))(:\s*[A-Z0-9, ]+[0-9]|\[[a-z0-9, -]+\])?(.*)$"
+)
+_REASON = re.compile(r"^\s+(#|-|\().{6,}")
 
 
 @dataclass(frozen=True)
@@ -106,11 +105,23 @@ def dynamic_imports(module: Module) -> Iterator[int]:
 
 
 def unreasoned_waivers(module: Module) -> Iterator[int]:
-    """Each noqa, type: ignore and pragma names what it waives and says why, on the same line."""
+    """Each noqa, type: ignore and pragma names what it waives and says why: behind it, or in a comment above.
+
+    Neighbouring lines that waive the same thing need one reason, in the first of them.
+    """
+    above, reasoned = "", ""
     for number, line in enumerate(module.text.splitlines(), 1):
         found = _WAIVER.search(line)
-        if found and not _REASONED[found[1].split(":")[0].split(" ")[0]].match(found[2]):
-            yield number
+        if found:
+            what = f"{found[1]}{found[2]}"
+            named = bool(found[2]) or found[1].startswith("pragma")
+            if named and (_REASON.match(found[3]) or above.lstrip().startswith("#") or reasoned == what):
+                reasoned = what
+            else:
+                yield number
+        else:
+            reasoned = ""
+        above = line
 
 
 def long_functions(module: Module, limit: int = 60) -> Iterator[tuple[str, int]]:
