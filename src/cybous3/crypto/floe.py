@@ -194,8 +194,9 @@ class FloeStream:
         try:
             while len(self._buffer) - start >= enough:
                 with memoryview(self._buffer)[start : start + self._keys.segment_len] as segment:
-                    release(self._open(segment, final=False))
+                    plaintext = self._open(segment, final=False)
                 start += self._keys.segment_len
+                release(plaintext)
         finally:
             del self._buffer[:start]
 
@@ -246,20 +247,19 @@ def decrypt_message(
 def _open_segment(keys: FloeKeys, index: int, segment: Bytes, out: bytearray | memoryview, *, final: bool) -> int:
     """Open one segment at the place the caller computed. Private: see format-v1 §5.5 on trying places out."""
     size = len(segment)
-    view = memoryview(segment)
-    # format-v1 §5.5: the length field is outside the GCM tag, so this check is not optional
-    field = struct.pack(">I", size) if final else _NOT_FINAL
-    if bytes(view[:4]) != field:
-        raise Damaged(f"segment {index} does not say its own length")
-    aad = struct.pack(">QB", index, final)
     plain_len = size - OVERHEAD
-    try:
-        with memoryview(out)[:plain_len] as target:
-            keys.cipher(index).decrypt_into(bytes(view[4:_FRONT]), view[_FRONT:], aad, target)
-    except InvalidTag as error:
-        view_out = memoryview(out)
-        view_out[:plain_len] = bytes(plain_len)  # the caller's buffer keeps no byte that was not authenticated
-        raise Damaged(f"segment {index} does not verify") from error
+    field = struct.pack(">I", size) if final else _NOT_FINAL
+    aad = struct.pack(">QB", index, final)
+    # The views end with the block: one that lived on in a traceback would keep the caller from resizing his buffer.
+    with memoryview(segment) as view, view[_FRONT:] as sealed, memoryview(out)[:plain_len] as target:
+        # format-v1 §5.5: the length field is outside the GCM tag, so this check is not optional
+        if bytes(view[:4]) != field:
+            raise Damaged(f"segment {index} does not say its own length")
+        try:
+            keys.cipher(index).decrypt_into(bytes(view[4:_FRONT]), sealed, aad, target)
+        except InvalidTag as error:
+            target[:] = bytes(plain_len)  # the caller's buffer keeps no byte that was not authenticated
+            raise Damaged(f"segment {index} does not verify") from error
     return plain_len
 
 
