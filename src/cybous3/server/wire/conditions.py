@@ -13,6 +13,7 @@ from cybous3.core.clock import parse_http_date
 from cybous3.server.model.objects import ALWAYS, WriteCondition
 from cybous3.server.wire.errors import S3Error
 
+STANDARD: Final = frozenset({"if-match", "if-none-match", "if-modified-since", "if-unmodified-since"})
 _NOT_IMPLEMENTED: Final = "A header you provided implies functionality that is not implemented"
 
 
@@ -114,9 +115,6 @@ def refuse_unknown(honoured: frozenset[str], sent: Iterable[str]) -> None:
     for name in sent:
         if name in STANDARD and name not in honoured:
             raise _refused(name.title(), f"{name.title()} is not supported by this operation")
-
-
-STANDARD: Final = frozenset({"if-match", "if-none-match", "if-modified-since", "if-unmodified-since"})
 
 
 def _refused(header: str, why: str | None = None) -> S3Error:

@@ -2,8 +2,8 @@
 
 Two ways of escaping, because two readers want different things. A listing must say exactly which key it means, so
 `escape` writes what XML 1.0 cannot hold as numeric character references, as AWS does: not well-formed by the letter,
-lossless in practice, and why SDKs ask for `encoding-type=url`. An error must be readable above all, so
-`text_element` replaces such characters by U+FFFD.
+lossless in practice, and why SDKs ask for `encoding-type=url`. An error, or an answer that only repeats the client's
+key, must be readable above all, so `text_element` replaces such characters by U+FFFD.
 
 The `_all` forms do the same to a page of keys. They look at all of it at once, then replace one kind of character
 after the other in one long text: a page whose keys need nothing costs a few microseconds.

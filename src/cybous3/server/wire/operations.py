@@ -47,7 +47,7 @@ class Operation:
     x_id: bool = False
     status: int = 200  # of a success that has no reason to differ (206, 304)
     body: BodyKind = "none"
-    body_max: int = 0  # bytes, for "document" and "form"; bodies of bytes have the store's limit
+    body_max: int = 0  # bytes, of a document; other bodies have the store's limit
     root: str | None = None  # the XML root element of a document
     checksum_required: bool = False  # Content-MD5 or a checksum header must come with the body
     conditions: frozenset[str] = frozenset()  # standard conditional headers it honours; others are refused on a write

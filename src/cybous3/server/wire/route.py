@@ -68,7 +68,8 @@ class Target(NamedTuple):
 def route(request: Request, base_hosts: Sequence[str] = ()) -> Target:
     """Return what `request` asks for.
 
-    `base_hosts` are the names under which buckets are subdomains, as configured. Raises S3Error: InvalidURI, InvalidBucketName, KeyTooLongError, MethodNotAllowed, NotImplemented, InvalidArgument.
+    `base_hosts` are the names under which buckets are subdomains, as configured. Raises S3Error: InvalidURI,
+    InvalidBucketName, KeyTooLongError, MethodNotAllowed, NotImplemented, InvalidArgument, InvalidRequest.
     """
     headers = request.headers
     _refuse_ambiguous(headers)

@@ -45,6 +45,11 @@ def test_an_upload_begun_and_completed(parsed: Parsed) -> None:
     }
 
 
+def test_the_id_of_an_upload_can_be_read_whatever_its_key(parsed: Parsed) -> None:
+    read = parsed("CreateMultipartUpload", results.initiate_multipart_upload("b-1", "a\x01\0b", "u1"))
+    assert read == {"Bucket": "b-1", "Key": "a\ufffd\ufffdb", "UploadId": "u1"}
+
+
 def test_copies(parsed: Parsed) -> None:
     whole = Checksum("CRC32", "AAAAAA==")
     assert parsed("CopyObject", results.copy_object("e", AT_MS, whole))["CopyObjectResult"] == {

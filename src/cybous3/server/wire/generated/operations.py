@@ -752,7 +752,6 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         query={},
         status=204,
         body="form",
-        body_max=1048576,
     ),
     Operation(
         name="PutBucketAbac",

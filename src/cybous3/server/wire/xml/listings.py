@@ -24,6 +24,7 @@ from cybous3.server.wire.markup import (
     escape,
     escape_all,
     split_timestamps,
+    text_element,
     timestamp,
     url_encode,
     url_encode_all,
@@ -323,7 +324,7 @@ def list_parts(
         "ListPartsResult",
         (
             _element("Bucket", upload.bucket),
-            _element("Key", escape(upload.key)),
+            text_element("Key", upload.key),  # an echo: see `results`
             _element("UploadId", escape(upload.id)),
             _people(upload, names),
             _element("StorageClass", upload.storage_class),

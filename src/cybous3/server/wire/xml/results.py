@@ -1,11 +1,15 @@
-"""The answers to single operations as XML. Element order is AWS's; ETags are given without quotes and written with."""
+"""The answers to single operations as XML. Element order is AWS's; ETags are given without quotes and written with.
+
+A key in them only repeats what the client said, so what XML 1.0 cannot carry becomes U+FFFD: the upload id beside it
+must be readable whatever the key.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cybous3.server.model.objects import Checksum, ObjectPart, ObjectRecord
 from cybous3.server.wire.errors import S3Error
-from cybous3.server.wire.markup import DECLARATION, XMLNS, escape, timestamp
+from cybous3.server.wire.markup import DECLARATION, XMLNS, escape, text_element, timestamp
 
 
 def _document(root: str, *parts: str) -> bytes:
@@ -13,7 +17,7 @@ def _document(root: str, *parts: str) -> bytes:
 
 
 def _text(name: str, value: str | None) -> str:
-    return "" if value is None else f"<{name}>{escape(value)}</{name}>"
+    return "" if value is None else text_element(name, value)
 
 
 def _etag(etag: str) -> str:
