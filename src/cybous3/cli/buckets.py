@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import click
@@ -28,7 +29,8 @@ def _endpoint(function: Callable[..., Any]) -> Callable[..., Any]:
 @session_options()
 def list_(session: Session, **options: Any) -> None:  # noqa: ANN401  # click passes what the options say
     """List the buckets these credentials may see."""
-    found = open_buckets(_access(session, options)).list_buckets()
+    with closing(open_buckets(_access(session, options))) as buckets:
+        found = buckets.list_buckets()
     rows = [(bucket.name, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(bucket.created_s))) for bucket in found]
     session.out.result([{"name": name, "created": created} for name, created in rows])
     session.out.table(("NAME", "CREATED"), rows)
@@ -40,7 +42,8 @@ def list_(session: Session, **options: Any) -> None:  # noqa: ANN401  # click pa
 @session_options()
 def create(session: Session, *, name: str, **options: Any) -> None:  # noqa: ANN401  # click passes what the options say
     """Create the bucket NAME."""
-    open_buckets(_access(session, options)).create_bucket(name)
+    with closing(open_buckets(_access(session, options))) as buckets:
+        buckets.create_bucket(name)
     session.out.result({"created": name}, f"created bucket {name}")
 
 
@@ -50,7 +53,8 @@ def create(session: Session, *, name: str, **options: Any) -> None:  # noqa: ANN
 @session_options()
 def delete(session: Session, *, name: str, **options: Any) -> None:  # noqa: ANN401  # click passes what the options say
     """Delete the bucket NAME, if it is empty."""
-    open_buckets(_access(session, options)).delete_bucket(name)
+    with closing(open_buckets(_access(session, options))) as buckets:
+        buckets.delete_bucket(name)
     session.out.result({"deleted": name}, f"deleted bucket {name}")
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -262,15 +263,15 @@ def _local_profile(server: "Instance", profile: Profile) -> Profile:
 
 
 def _ensure_bucket(profile: Profile) -> None:
-    buckets = open_buckets(access_of(profile))
-    if buckets.has_bucket(profile.bucket):
-        return
-    try:
-        buckets.create_bucket(profile.bucket)
-    except NameTaken:
-        raise
-    except AlreadyExists:
-        return  # somebody of ours was faster
+    with closing(open_buckets(replace(access_of(profile), policy=_HASTE))) as buckets:
+        if buckets.has_bucket(profile.bucket):
+            return
+        try:
+            buckets.create_bucket(profile.bucket)
+        except NameTaken:
+            raise
+        except AlreadyExists:
+            return  # somebody of ours was faster
 
 
 def _unlocked_or_new(session: Session, sources: Sources, mnemonic_out: Path | None) -> Unlocked:

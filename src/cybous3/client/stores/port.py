@@ -307,6 +307,10 @@ class Buckets(Protocol):
         """Delete the empty bucket. Raises NoSuchBucket, BucketNotEmpty."""
         ...
 
+    def close(self) -> None:
+        """Close idle connections. Calls after this open new ones."""
+        ...
+
 
 def pieces(body: Body) -> tuple[Buffer, ...]:
     """Return the buffers of a body."""

@@ -312,3 +312,7 @@ class RetryingBuckets:
     def delete_bucket(self, name: str) -> None:
         """Delete the empty bucket."""
         self._patience.run(lambda: self._inner.delete_bucket(name), repeatable=False)
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self._inner.close()

@@ -50,3 +50,7 @@ class S3Buckets:
     def delete_bucket(self, name: str) -> None:
         """Delete the empty bucket."""
         self._client.done(Call("DELETE", name))
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self._client.close()

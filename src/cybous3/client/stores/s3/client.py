@@ -34,6 +34,7 @@ from cybous3.core.uri import Pairs, encode_query
 # Over plain HTTP, bodies up to this are hashed with SHA-256: it costs less than the system calls around it.
 _SIGNED_BODY_MAX = 64 * 1024
 _REFUSED = 300
+_BAD_REQUEST = 400
 _DRAIN_BYTES_MAX = 64 * 1024
 _USER_AGENT = "cybs3"
 
@@ -139,10 +140,13 @@ class S3Client:
         try:
             return self._send_once(call)
         except WrongRegion as error:
-            if error.region is None or error.region == self._region:
+            if not self._learn_region(error):
                 raise
-            self._region = error.region
-            return self._send_once(call)
+        except Refused as error:
+            # A refused HEAD has no body that could name the region; a GET has.
+            if call.method != "HEAD" or error.status != _BAD_REQUEST or not self._ask_region(call):
+                raise
+        return self._send_once(call)
 
     def document(self, call: Call, *roots: str) -> tuple[Element, Head]:
         """Send the request and return the XML it is answered with; an <Error> in a 200 answer is raised."""
@@ -161,6 +165,22 @@ class S3Client:
         """Close idle connections."""
         for pool in list(self._pools.values()):
             pool.close()
+
+    def _learn_region(self, error: WrongRegion) -> bool:
+        """Take the region the server named; tell whether it is another one."""
+        if error.region is None or error.region == self._region:
+            return False
+        self._region = error.region
+        return True
+
+    def _ask_region(self, call: Call) -> bool:
+        try:
+            self._send_once(Call("GET", call.bucket, query=(("location", None),))).close()
+        except WrongRegion as error:
+            return self._learn_region(error)
+        except StoreError:
+            pass  # the first refusal tells more
+        return False
 
     def _send_once(self, call: Call) -> Answer:
         pool = self._pool(call.bucket)
