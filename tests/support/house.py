@@ -19,7 +19,7 @@ _SECRET_VALUE = re.compile(
     r"(^|_)(digest|hexdigest|signature|mac|hmac|header_tag|auth_tag|secret|secret_key|password|passphrase)$"
 )
 _SECRET_OPTION = re.compile(r"mnemonic|passphrase|password|secret|token|words")
-_INDIRECT_OPTION = re.compile(r"-(file|command|stdin)$")
+_INDIRECT_OPTION = re.compile(r"-(file|command|stdin|out)$")
 # What is waived, and the reason behind it after `#`, `-` or `(`.
 _WAIVER = re.compile(
     r"#\s*(noqa|type:\s*ignore|pragma: no (?:cover|branch))(:\s*[A-Z0-9, ]+[0-9]|\[[a-z0-9, -]+\])?(.*)$"
