@@ -17,7 +17,8 @@ R = TypeVar("R", bound=tuple[Any, ...])  # the key, as text, stands first
 
 PORTION_FIRST: Final = 16
 PORTION_MIN: Final = 2
-PORTION_STEP: Final = 4
+PORTION_SHRINK: Final = 4
+PORTION_GROW: Final = 2
 BEYOND: Final = b"\xff"
 
 
@@ -98,9 +99,9 @@ def _grouped(source: Source[P, R], start: P, prefix: str, delimiter: str, limit:
 
 
 def _next_portion(portion: int, shown: int, limit: int) -> int:
-    if shown * PORTION_STEP < portion:
-        return max(PORTION_MIN, portion // PORTION_STEP)
-    return min(limit + 1, portion * PORTION_STEP)
+    if shown * PORTION_SHRINK <= portion:
+        return max(PORTION_MIN, portion // PORTION_SHRINK)
+    return min(limit + 1, portion * PORTION_GROW)
 
 
 def _take(page: Walked[R], rows: Sequence[R], prefix: str, delimiter: str, limit: int) -> str | None:

@@ -116,10 +116,13 @@ class Store:
             await self._to_the_end(self.index.objects.put(record, condition))
             return record
         payload = await self.open(source)
+        expected = copying.expectation(source, checksum_algorithm)
         try:
-            return await self.put(
-                spec, copying.PayloadBody(payload), copying.expectation(source, checksum_algorithm), condition
-            )
+            return await self.put(spec, copying.PayloadBody(payload), expected, condition)
+        except S3Error as error:
+            if error.code != "BadDigest":
+                raise
+            raise S3Error("InternalError", f"the stored bytes of {source.key!r} are not what they were") from error
         finally:
             await payload.aclose()
 

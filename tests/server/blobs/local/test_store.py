@@ -241,3 +241,52 @@ async def test_a_blob_that_lost_its_end_is_an_error_and_not_a_short_answer(tmp_p
         _ = [piece async for piece in reader.read(0, 10)]
     await reader.aclose()
     await blobs.aclose()
+
+
+async def test_a_probe_that_reads_something_else_fails(tmp_path: Path) -> None:
+    class Lying(SystemFiles):
+        def read(self, fd: int, length: int, offset: int) -> bytes:
+            return bytes(len(super().read(fd, length, offset)))
+
+    blobs = LocalBlobs(tmp_path, "w0", entropy, files=Lying())
+    with pytest.raises(OSError, match="wrote"):
+        await blobs.probe()
+    assert list((tmp_path / "incoming" / "w0").iterdir()) == []
+    await blobs.aclose()
+
+
+async def test_a_blob_whose_size_cannot_be_told_is_closed_again(tmp_path: Path) -> None:
+    closed: list[int] = []
+
+    class Sizeless(SystemFiles):
+        def size(self, fd: int) -> int:
+            raise OSError(errno.EIO, f"no size of {fd}")
+
+        def close(self, fd: int) -> None:
+            closed.append(fd)
+            super().close(fd)
+
+    blobs = LocalBlobs(tmp_path, "w0", entropy, files=Sizeless())
+    blob = await written(blobs, b"x")
+    before = len(closed)
+    with pytest.raises(OSError, match="no size"):
+        await blobs.open(blob)
+    assert len(closed) == before + 1
+    await blobs.aclose()
+
+
+async def test_closing_a_reader_waits_for_the_thread_that_reads(tmp_path: Path) -> None:
+    blobs = LocalBlobs(tmp_path, "w0", entropy)
+    reader = await blobs.open(await written(blobs, bytes(1024 * 1024)))
+
+    async def first() -> bytes:
+        return await anext(reader.read(0, reader.length))
+
+    task = asyncio.create_task(first())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await reader.aclose()
+    assert not reader._reads
+    await blobs.aclose()

@@ -68,7 +68,7 @@ class Committer:
             await self._in_thread(self._lock.acquire)
         try:
             group = self._next_group()
-            if not await self._commit(group):
+            if group and not await self._commit(group):
                 for one in group:
                     await self._commit([one], last=True)
         finally:
@@ -109,8 +109,6 @@ class Committer:
 
 
 def _apply(connection: sqlite3.Connection, group: list[_Waiting]) -> list[Any]:
-    if not group:
-        return []
     connection.execute("BEGIN IMMEDIATE")
     return [_one(connection, mutation) for mutation, _ in group]
 
