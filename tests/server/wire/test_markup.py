@@ -39,6 +39,11 @@ def test_a_page_is_encoded_as_each_text_is(texts: list[str]) -> None:
     assert list(url_encode_all(texts or [""])) == [url_encode(text) for text in texts or [""]]
 
 
+def test_a_reference_is_not_escaped_again() -> None:
+    assert list(escape_all(["<&>", '"\r', "plain"])) == ["&lt;&amp;&gt;", "&quot;&#xd;", "plain"]
+    assert list(url_encode_all(["a%b c", "%25"])) == ["a%25b%20c", "%2525"]
+
+
 def test_an_empty_page_stays_empty() -> None:
     assert list(escape_all([])) == list(url_encode_all([])) == []
     assert list(escape_all(["", "&amp;", "a\xff\ufffeb"])) == ["", "&amp;amp;", "a\xff&#xfffe;b"]

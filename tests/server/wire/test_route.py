@@ -171,6 +171,12 @@ def test_the_host_may_name_the_bucket(host: str, path: str, bucket: str, key: st
     assert (target.bucket, target.key, target.style) == (bucket, key, style)
 
 
+@pytest.mark.parametrize("hosts", [("a.z.org", "z.org"), ("z.org", "a.z.org")])
+def test_the_longest_base_host_wins(hosts: tuple[str, ...]) -> None:
+    assert route(Request("GET", "/b-1/k", "", Headers([("host", "a.z.org")])), hosts).bucket == "b-1"
+    assert route(Request("GET", "/k", "", Headers([("host", "b-1.a.z.org")])), hosts).bucket == "b-1"
+
+
 def test_a_host_names_no_bucket_where_no_base_host_is_configured() -> None:
     target = route(Request("GET", "/b-1/k", "", Headers([("host", "x.localhost")])))
     assert (target.bucket, target.key) == ("b-1", "k")
