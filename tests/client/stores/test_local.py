@@ -1,8 +1,13 @@
+"""A directory as a bucket: the contract, and what only a directory can get wrong."""
+
+import os
 from pathlib import Path
 
 import pytest
 
+from cybous3.client.stores.errors import ConnectionLost, LocalFailure, NoSuchUpload
 from cybous3.client.stores.local import LocalStore
+from cybous3.client.stores.port import each_entry
 from tests.contracts.store_contract import StoreContract
 
 
@@ -10,3 +15,96 @@ class TestLocal(StoreContract):
     @pytest.fixture
     def store(self, tmp_path: Path) -> LocalStore:
         return LocalStore(tmp_path / "bucket")
+
+
+def only_file(store: LocalStore) -> Path:
+    (path,) = store._objects.glob("*/*")
+    return path
+
+
+def test_what_was_written_is_there_when_it_is_opened_again(tmp_path: Path) -> None:
+    LocalStore(tmp_path / "b").put("k", b"x", metadata={"a": "1"})
+    assert LocalStore(tmp_path / "b").head("k").metadata == {"a": "1"}
+
+
+def test_a_download_stays_the_state_that_was_opened(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "b")
+    store.put("k", b"first")
+    with store.get("k") as download:
+        store.put("k", b"second")
+        assert download.read() == b"first"
+
+
+def test_a_file_that_is_not_ours_is_an_error_not_an_object(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "b")
+    store.put("k", b"x")
+    for content in (b"", b"something", b"CYBS3DIR1 {not json", b"CYBS3DIR1 []"):
+        only_file(store).write_bytes(content)
+        with pytest.raises(LocalFailure):
+            store.head("k")
+        with pytest.raises(LocalFailure):
+            list(each_entry(store))
+
+
+def test_a_file_cut_short_is_never_the_end(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "b")
+    store.put("k", b"0123456789")
+    path = only_file(store)
+    path.write_bytes(path.read_bytes()[:-3])
+    with store.get("k") as download, pytest.raises(ConnectionLost):
+        download.read()
+
+
+def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = LocalStore(tmp_path / "b")
+    store.put("k", b"old")
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(LocalFailure, match="no space left") as caught:
+        store.put("k", b"new")
+    assert caught.value.exit_code == 30
+    monkeypatch.undo()
+    assert list(store._scratch.iterdir()) == []
+    with store.get("k") as download:
+        assert download.read() == b"old"
+
+
+def test_a_place_that_cannot_be_a_directory_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(LocalFailure):
+        LocalStore(tmp_path / "file" / "b")
+
+
+def test_failures_of_many_are_told_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = LocalStore(tmp_path / "b")
+    store.put("k", b"")
+
+    def refuse(_path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert [(failure.key, failure.code) for failure in store.delete_many(["k"])] == [("k", "InternalError")]
+
+
+def test_upload_ids_are_no_paths(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "b")
+    for upload_id in ("..", "../objects", "x" * 32, "a/" * 16):
+        with pytest.raises(NoSuchUpload):
+            store.list_parts("k", upload_id)
+        store.abort_upload("k", upload_id)
+    upload_id = store.create_upload("k")
+    with pytest.raises(NoSuchUpload):
+        store.list_parts("other key", upload_id)
+
+
+def test_an_upload_that_vanishes_while_a_part_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = LocalStore(tmp_path / "b")
+    upload_id = store.create_upload("k")
+    upload = store._upload("k", upload_id)
+    store.abort_upload("k", upload_id)
+    monkeypatch.setattr(store, "_upload", lambda *_: upload)
+    with pytest.raises(NoSuchUpload):
+        store.upload_part("k", upload_id, 1, b"x")
