@@ -83,7 +83,7 @@ class Connection(asyncio.BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the transport's hint; we know better
         """Return where the next bytes go: straight into a sized body, else into the shared scratch."""
         body = self._body
-        if isinstance(body, SizedBody) and body.left and self._phase is _BUSY:
+        if isinstance(body, SizedBody) and body.left and self._phase == _BUSY:
             return body.space()
         return self._scratch
 
@@ -91,7 +91,7 @@ class Connection(asyncio.BufferedProtocol):
         """Take note of bytes that were put into `get_buffer`."""
         self._stats.bytes_in += nbytes
         body = self._body
-        if self._phase is _LAST:
+        if self._phase == _LAST:
             self._discarded += nbytes
             if self._discarded > self._limits.linger_bytes:
                 self._transport.abort()
@@ -105,7 +105,7 @@ class Connection(asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         """Take note that the peer sends no more. It may still wait for an answer; TLS knows no half-closed state."""
         self._end_input("the peer ended its request early")
-        waits = self._phase is _BUSY or bool(self._pending)
+        waits = self._phase == _BUSY or (self._phase != _LAST and bool(self._pending))
         return waits and not self._shared.secure
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why it went matters to nobody
@@ -164,7 +164,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def drain(self) -> None:
         """Finish what is under way and close; at once if nothing is."""
-        if self._phase is _IDLE:
+        if self._phase == _IDLE:
             self._ended = True
             self._wake_up()
 
@@ -181,16 +181,16 @@ class Connection(asyncio.BufferedProtocol):
             self._stats.aborted += 1
             self._out.stop()
             self._transport.abort()
-        elif self._phase is _BUSY:
+        elif self._phase == _BUSY:
             if self._body is not None:
                 self._body.check_patience(now)
         elif now >= self._deadline and not self._out.unsent():
             self._pass_deadline()
 
     def _pass_deadline(self) -> None:
-        if self._phase is _LAST:
+        if self._phase == _LAST:
             self._transport.abort()
-        elif self._phase is _IDLE:
+        elif self._phase == _IDLE:
             self.drain()
         else:
             self._late = True
@@ -251,10 +251,10 @@ class Connection(asyncio.BufferedProtocol):
             if self._shared.draining:
                 self._ended = True
                 return
-            if self._phase is _BUSY:  # the first head has its deadline since the connection was made
+            if self._phase == _BUSY:  # the first head has its deadline since the connection was made
                 self._deadline = self._loop.time() + self._limits.idle_s
             self._phase = _IDLE
-        elif self._phase is not _HEAD:
+        elif self._phase != _HEAD:
             self._phase, self._deadline = _HEAD, self._loop.time() + self._limits.head_s
         self.resume()
         self._wake = self._loop.create_future()
@@ -376,6 +376,8 @@ class Connection(asyncio.BufferedProtocol):
         """Answer what is not a request. What else the peer sends will not be read."""
         self._stats.refused += 1
         self._unread = True
+        if self._transport.is_closing():
+            return
         answer = error_response(refusal.status, refusal.code, refusal.message)
         self._out.write(encode_head(answer, method="GET", close=True) + cast("bytes", answer.body))
 

@@ -68,7 +68,9 @@ class Outgoing:
     # -- sending
 
     def write(self, data: bytes) -> None:
-        """Give bytes to the transport."""
+        """Give bytes to the transport. ConnectionResetError when it is closed."""
+        if self._transport.is_closing():
+            raise ConnectionResetError("the connection is closed")
         self._shared.stats.bytes_out += len(data)
         self._transport.write(data)
 
@@ -76,7 +78,7 @@ class Outgoing:
         """Wait until the transport takes more. ConnectionResetError when the peer is gone."""
         if self._blocked is not None:
             await self._blocked
-        if self._lost:
+        if self._lost or self._transport.is_closing():
             raise ConnectionResetError("the peer went away")
 
     async def send_bytes(self, head: bytes, body: bytes) -> None:
@@ -86,7 +88,7 @@ class Outgoing:
         else:
             self.write(head)
             self.write(body)
-        if self._blocked is not None or self._lost:
+        if self._blocked is not None:
             await self.flow()
 
     async def send_payload(self, head: bytes, payload: Payload) -> None:

@@ -1,0 +1,299 @@
+"""Answers that are files or streams: every byte, no byte too many, and a cut connection when the bytes are not there."""
+
+import asyncio
+import http.client
+import os
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from cybous3.server.edge import outgoing
+from cybous3.server.edge.limits import Limits
+from cybous3.server.wire.message import FileSpan, Payload, Request, Response
+from tests.server.edge.conftest import Edge, read_all
+
+Start = Callable[..., Edge]
+GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+MIB = 1 << 20
+
+
+class FilePayload:
+    """A file, as spans or as chunks; `says` is its announced length."""
+
+    def __init__(self, path: Path, *, plain: bool = True, says: int | None = None, cut: int = 3) -> None:
+        self._fd = os.open(path, os.O_RDONLY)
+        self._size = os.fstat(self._fd).st_size
+        self._plain = plain
+        self._says = self._size if says is None else says
+        self._cut = cut
+        self.closed = 0
+
+    @property
+    def length(self) -> int:
+        return self._says
+
+    def spans(self) -> Sequence[FileSpan] | None:
+        if not self._plain:
+            return None
+        step = max(1, self._says // self._cut)
+        return [FileSpan(self._fd, at, min(step, self._says - at)) for at in range(0, self._says, step)]
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        for at in range(0, self._size, MIB):
+            await asyncio.sleep(0)
+            yield os.pread(self._fd, MIB, at)
+
+    async def aclose(self) -> None:
+        if not self.closed:
+            os.close(self._fd)
+        self.closed += 1
+
+
+def serving(make: Callable[[], Payload], kept: list[Payload] | None = None) -> Callable[[Request], object]:
+    async def handler(_: Request) -> Response:
+        payload = make()
+        if kept is not None:
+            kept.append(payload)
+        return Response(200, [], payload)
+
+    return handler
+
+
+@pytest.fixture(params=[1000, 300_000, 9 * MIB + 17], ids=["small", "medium", "large"])
+def file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    path = tmp_path / "file"
+    path.write_bytes(os.urandom(1 << 16) * (request.param >> 16) + os.urandom(request.param & 0xFFFF))
+    return path
+
+
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("cached", [True, False])
+def test_files_arrive_whole(
+    start_edge: Start, file: Path, plain: bool, cached: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not cached:
+        monkeypatch.setattr(outgoing, "read_cached", lambda _: None)
+    kept: list[Payload] = []
+    edge = start_edge(serving(lambda: FilePayload(file, plain=plain), kept))
+    client = edge.client()
+    for _ in range(3):
+        client.request("GET", "/a")
+        assert client.getresponse().read() == file.read_bytes()
+    client.request("HEAD", "/a")
+    answer = client.getresponse()
+    assert (answer.getheader("content-length"), answer.read()) == (str(file.stat().st_size), b"")
+    client.close()
+    _wait_until(lambda: [payload.closed for payload in kept] == [1, 1, 1, 1])  # type: ignore[attr-defined]
+    assert edge.server.stats.bytes_out > 3 * file.stat().st_size
+
+
+def test_pipelined_files_keep_their_order(start_edge: Start, file: Path) -> None:
+    edge = start_edge(serving(lambda: FilePayload(file)))
+    heard = edge.talk(GET * 5, half_close=True)
+    assert heard.count(file.read_bytes()) == 5
+    assert heard.count(b"HTTP/1.1 200") == 5
+
+
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("says", [2 * MIB, 1000])
+def test_a_file_shorter_than_announced_cuts_the_connection(
+    start_edge: Start, tmp_path: Path, plain: bool, says: int
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * (says - 100))
+    kept: list[Payload] = []
+    edge = start_edge(serving(lambda: FilePayload(path, plain=plain, says=says, cut=1), kept))
+    client = edge.client()
+    client.request("GET", "/a")
+    with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+        client.getresponse().read()
+    client.close()
+    assert edge.server.stats.crashed == 1
+    _wait_until(lambda: kept[0].closed == 1)  # type: ignore[attr-defined]
+
+
+def test_a_stream_longer_than_announced_cuts_the_connection(start_edge: Start, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 3000)
+    edge = start_edge(serving(lambda: FilePayload(path, plain=False, says=1000)))
+    heard = edge.talk(GET)
+    assert len(heard.partition(b"\r\n\r\n")[2]) <= 1000
+    assert edge.server.stats.crashed == 1
+
+
+def test_spans_that_do_not_add_up_are_not_begun(start_edge: Start, tmp_path: Path) -> None:
+    class Odd(FilePayload):
+        def spans(self) -> Sequence[FileSpan] | None:
+            return [FileSpan(self._fd, 0, 5)]
+
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 3000)
+    edge = start_edge(serving(lambda: Odd(path)))
+    assert edge.talk(GET) == b""
+    assert edge.server.stats.crashed == 1
+
+
+def test_a_disk_that_fails_in_the_middle_cuts_the_connection(start_edge: Start, tmp_path: Path) -> None:
+    class Failing(FilePayload):
+        async def chunks(self) -> AsyncIterator[bytes]:
+            yield b"x" * 1000
+            raise OSError(5, "input/output error")
+
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 3000)
+    edge = start_edge(serving(lambda: Failing(path, plain=False)))
+    heard = edge.talk(GET)
+    assert len(heard.partition(b"\r\n\r\n")[2]) <= 1000
+    assert edge.server.stats.crashed == 1
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_slow_peer_gets_everything_and_holds_no_thread(start_edge: Start, tmp_path: Path, plain: bool) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(os.urandom(MIB) * 8)
+    edge = start_edge(serving(lambda: FilePayload(path, plain=plain)))
+    socks = [_slow_socket(edge) for _ in range(12)]  # more than there are threads
+    for sock in socks:
+        sock.sendall(GET)
+    fast = edge.client()
+    fast.request("GET", "/a")
+    assert fast.getresponse().read() == path.read_bytes()
+    fast.close()
+    for sock in socks[:2]:
+        heard = b""
+        while len(heard) < 8 * MIB:
+            piece = sock.recv(256 * 1024)
+            assert piece
+            heard += piece
+    for sock in socks:
+        sock.close()
+
+
+def _slow_socket(edge: Edge) -> socket.socket:
+    sock = socket.socket()
+    sock.settimeout(20)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.connect(("127.0.0.1", edge.port))
+    return sock
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_peer_that_takes_nothing_is_cut(start_edge: Start, tmp_path: Path, plain: bool) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(32 * MIB))
+    kept: list[Payload] = []
+    edge = start_edge(serving(lambda: FilePayload(path, plain=plain), kept), Limits(write_stall_s=0.3, sweep_s=0.05))
+    with _slow_socket(edge) as sock:
+        sock.sendall(GET)
+        _wait_until(lambda: edge.server.stats.connections == 0)
+    _wait_until(lambda: bool(kept) and kept[0].closed == 1)  # type: ignore[attr-defined]
+    assert edge.server.stats.aborted >= 1
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_peer_that_leaves_in_the_middle_releases_the_file(start_edge: Start, tmp_path: Path, plain: bool) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(32 * MIB))
+    kept: list[Payload] = []
+    edge = start_edge(serving(lambda: FilePayload(path, plain=plain), kept))
+    with _slow_socket(edge) as sock:
+        sock.sendall(GET)
+        assert sock.recv(1000)
+    _wait_until(lambda: kept[0].closed == 1)  # type: ignore[attr-defined]
+    _wait_until(lambda: edge.server.stats.in_flight == 0)
+
+
+def _wait_until(true: Callable[[], bool], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_large_answer_at_hand_arrives(start_edge: Start) -> None:
+    body = os.urandom(3 * MIB)
+
+    async def handler(_: Request) -> Response:
+        return Response(200, [], body)
+
+    heard = start_edge(handler).talk(GET * 3, half_close=True)
+    assert heard.count(body) == 3
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    make_certificate(cert, key)
+    yield cert, key
+
+
+def make_certificate(cert: Path, key: Path) -> None:
+    import datetime
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(private, hashes.SHA256())
+    )
+    cert.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    key.write_bytes(
+        private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+
+
+def test_tls_carries_bodies_both_ways(start_edge: Start, certificate: tuple[Path, Path], file: Path) -> None:
+    async def handler(request: Request) -> Response:
+        assert request.secure
+        received = b""
+        while piece := await request.body.read():
+            received += piece
+        assert received == file.read_bytes()
+        return Response(200, [], FilePayload(file))
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    edge = start_edge(handler, None, context)
+    trusting = ssl.create_default_context(cafile=str(certificate[0]))
+    client = http.client.HTTPSConnection("localhost", edge.port, context=trusting, timeout=20)
+    for _ in range(2):
+        client.request("PUT", "/a", file.read_bytes())
+        assert client.getresponse().read() == file.read_bytes()
+    client.close()
+
+
+def test_a_file_waits_for_the_answer_before_it(start_edge: Start, tmp_path: Path) -> None:
+    """The socket is handed to sendfile only when the transport has nothing left to send."""
+    path = tmp_path / "file"
+    path.write_bytes(os.urandom(MIB))
+    first = os.urandom(6 * MIB)
+
+    async def handler(request: Request) -> Response:
+        return Response(200, [], first if request.path == "/first" else FilePayload(path))
+
+    edge = start_edge(handler)
+    with _slow_socket(edge) as sock:
+        sock.sendall(b"GET /first HTTP/1.1\r\nHost: x\r\n\r\n" + GET)
+        sock.shutdown(socket.SHUT_WR)
+        heard = read_all(sock)
+    assert heard.index(first) < heard.index(path.read_bytes())
+    assert heard.endswith(path.read_bytes())
