@@ -91,12 +91,11 @@ class Answer:
 
 @dataclass
 class Site:
-    """One service with its users; `clock` may be moved."""
+    """One service with its users."""
 
     loop: asyncio.AbstractEventLoop
     store: Store
     region: str = REGION
-    offset_s: float = 0.0
     seen: list[Observation] = field(default_factory=list)
     credentials: dict[str, Credential] = field(default_factory=dict)
     service: S3Service = field(init=False)
@@ -112,7 +111,7 @@ class Site:
         return S3Service(store, self._find, clock=self.now, entropy=os.urandom, **settings)
 
     def now(self) -> float:
-        return time.time() + self.offset_s
+        return time.time()
 
     async def _find(self, access_key: str) -> Credential | None:
         return self.credentials.get(access_key)
@@ -129,6 +128,13 @@ class Site:
         return await read_answer(await self.service(request))
 
     def ask(
+        self, method: str, path: str, query: str = "", *, edit: Callable[[Request], Request] | None = None, **more: Any
+    ) -> Answer:
+        """Sign a request as `signed` does and send it. `edit` changes it after it was signed."""
+        request = self.signed(method, path, query, **more)
+        return self.send(edit(request) if edit else request)
+
+    def signed(
         self,
         method: str,
         path: str,
@@ -138,22 +144,17 @@ class Site:
         headers: dict[str, str] | None = None,
         body: bytes = b"",
         payload: str | None = None,
-        now: float | None = None,
-        region: str | None = None,
         host: str = HOST,
-        edit: Callable[[Request], Request] | None = None,
-    ) -> Answer:
-        """Sign a request (with no key: do not) and send it. `edit` changes it after it was signed."""
+    ) -> Request:
+        """Return a signed request; with no key, one without a signature."""
         fields = [("host", host), *((name.lower(), value) for name, value in (headers or {}).items())]
         if body or method in {"PUT", "POST"}:
             fields.append(("content-length", str(len(body))))
         if key is not None:
             digest = hashlib.sha256(body).hexdigest() if payload is None else payload
             signing = Credentials(key.access_key, key.secret_key)
-            when = self.now() if now is None else now
-            fields += sign(method, path, query, fields, digest, signing, region or self.region, when).headers
-        request = Request(method, path, query, Headers(fields), BytesBody(body), len(body))
-        return self.send(edit(request) if edit else request)
+            fields += sign(method, path, query, fields, digest, signing, self.region, self.now()).headers
+        return Request(method, path, query, Headers(fields), BytesBody(body), len(body))
 
     def presigned(self, method: str, path: str, query: str = "", *, key: Credential = ALICE_KEY, **more: Any) -> str:
         """Return the query of a presigned URL that is good for a minute."""

@@ -7,11 +7,17 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from cybous3.server.store import multipart as joining
 from tests.support.site import ALICE, BOB_KEY, Answer, BytesBody, Site, make_site
 
-MIB = 1024 * 1024
-ONE = b"1" * (5 * MIB)
+LEAST = 8192  # stands in for 5 MiB, which would be most of the time these tests take
+ONE = b"1" * LEAST
 TWO = b"2" * 1000
+
+
+@pytest.fixture(autouse=True)
+def _small_parts_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "PART_SIZE_MIN", LEAST)
 
 
 @pytest.fixture
@@ -177,6 +183,17 @@ def test_completing_again_with_other_parts_is_no_repetition(site: Site, client: 
         complete(client, upload, parts[:1])
     assert code(call) == "NoSuchUpload"
     assert finish(site, upload["UploadId"], "not-hexadecimal").code == "NoSuchUpload"
+
+
+def test_a_part_that_is_not_the_last_has_five_mebibytes(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    upload = begin(client)
+    parts = fill(client, upload, b"1" * (5 * 1024 * 1024 - 1), TWO)
+    with pytest.raises(ClientError) as call:
+        complete(client, upload, parts)
+    assert code(call) == "EntityTooSmall"
+    parts[0] = fill(client, upload, b"1" * (5 * 1024 * 1024))[0]
+    complete(client, upload, parts)
 
 
 def test_parts_must_be_there_in_order_and_large_enough(client: Any) -> None:

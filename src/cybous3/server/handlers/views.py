@@ -43,7 +43,7 @@ def _part(record: ObjectRecord, number: int) -> View:
     for part in record.parts:
         if part.number == number:
             checksum = _part_checksum(record, part.checksum)
-            return View(offset, part.size, partial=True, checksum=checksum)
+            return View(offset, part.size, partial=part.size > 0, checksum=checksum)
         offset += part.size
     raise S3Error("InvalidPartNumber", None, ActualPartCount=str(len(record.parts)), PartNumberRequested=str(number))
 

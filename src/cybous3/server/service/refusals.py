@@ -14,7 +14,7 @@ import structlog
 from cybous3.core.chunked.errors import ChunkError
 from cybous3.core.sigv4.errors import SignatureError
 from cybous3.core.uri import UriError
-from cybous3.server.wire.errors import S3Error, render
+from cybous3.server.wire.errors import ERRORS, S3Error, render
 from cybous3.server.wire.message import Request, Response
 
 _log = structlog.get_logger("cybous3.server.service")
@@ -50,7 +50,9 @@ _ROWS: Final[tuple[tuple[type[Exception], _Translation], ...]] = (
 
 
 def _of_the_signature(error: SignatureError) -> S3Error:
-    return S3Error(error.code, error.reason, **error.detail)
+    # Signatures are refused in core, which does not know the table. A code that is not in it must not end in no answer.
+    code = error.code if error.code in ERRORS else "InvalidRequest"
+    return S3Error(code, error.reason, **error.detail)
 
 
 def _of_the_system(error: OSError) -> str:
