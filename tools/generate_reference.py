@@ -57,7 +57,8 @@ stands in no file and no process list. Without them it is drawn at the first sta
 | `CYBS3_HOME` | where the sealed configuration and local state lie (default: the system's place for such) |
 | `CYBS3_VAULT` | the vault to work on, as `--vault` |
 | `CYBS3_MNEMONIC`, `CYBS3_MNEMONIC_FILE` | the recovery words, or a file that holds them |
-| `CYBS3_PASSPHRASE`, `CYBS3_PASSPHRASE_FILE`, `CYBS3_PASSWORD_COMMAND` | the passphrase, a file, or a command that prints it |
+| `CYBS3_PASSPHRASE`, `CYBS3_PASSPHRASE_FILE` | the passphrase, or a file that holds it |
+| `CYBS3_PASSWORD_COMMAND` | a command that prints the passphrase |
 | `CYBS3_SECRET_KEY`, `CYBS3_SECRET_KEY_FILE` | the secret access key of `vaults add` |
 | `CYBS3_DEBUG` | set to anything: an unexpected error shows where it happened |
 | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` | credentials of a vault that has none of its own |
