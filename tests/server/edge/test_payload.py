@@ -1,4 +1,4 @@
-"""Answers that are files or streams: every byte, no byte too many, and a cut connection when the bytes are not there."""
+"""Answers that are files or streams: every byte, no byte too many, and a cut connection when bytes are missing."""
 
 import asyncio
 import http.client
@@ -6,7 +6,7 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -224,50 +224,15 @@ def test_a_large_answer_at_hand_arrives(start_edge: Start) -> None:
     assert heard.count(body) == 3
 
 
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    make_certificate(cert, key)
-    yield cert, key
-
-
-def make_certificate(cert: Path, key: Path) -> None:
-    import datetime
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    private = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(private.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(private, hashes.SHA256())
-    )
-    cert.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    key.write_bytes(
-        private.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-
-
 def test_tls_carries_bodies_both_ways(start_edge: Start, certificate: tuple[Path, Path], file: Path) -> None:
+    content = file.read_bytes()
+
     async def handler(request: Request) -> Response:
         assert request.secure
         received = b""
         while piece := await request.body.read():
             received += piece
-        assert received == file.read_bytes()
+        assert received == content
         return Response(200, [], FilePayload(file))
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
