@@ -20,7 +20,7 @@ VALUES: st.SearchStrategy[Json] = st.recursive(
 
 @pytest.mark.parametrize("path", cases("spelling", "json"), ids=lambda path: path.stem)
 def test_json_vectors(path: Path) -> None:
-    """[F-1]"""
+    """[F-1]."""
     case = load(path)
     data = bytes.fromhex(case["given"]["hex"])
     if case["expect"]["result"] == ["ok"]:
@@ -32,7 +32,7 @@ def test_json_vectors(path: Path) -> None:
 
 @pytest.mark.parametrize("path", cases("spelling", "b64"), ids=lambda path: path.stem)
 def test_base64url_vectors(path: Path) -> None:
-    """[F-2]"""
+    """[F-2]."""
     case = load(path)
     if case["expect"]["result"] == ["ok"]:
         assert decode_b64(case["given"]["text"], "the case").hex() == case["expect"]["hex"]
@@ -127,4 +127,9 @@ def test_fields_read_an_object_only() -> None:
 
 def test_fields_give_what_is_there() -> None:
     fields = Fields({"x": "-5", "y": [1]}, "the thing")
-    assert (fields.long("x", -5, 5), fields.items("y"), fields.has("z"), list(fields.names)) == (-5, [1], False, ["x", "y"])
+    assert (fields.long("x", -5, 5), fields.items("y"), fields.has("z"), list(fields.names)) == (
+        -5,
+        [1],
+        False,
+        ["x", "y"],
+    )

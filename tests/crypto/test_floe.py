@@ -50,7 +50,7 @@ def test_there_are_seventeen_known_answers() -> None:
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_known_answers_decrypt(name: str) -> None:
-    """[F-13] [F-17]"""
+    """[F-13] [F-17]."""
     message, plaintext, size, shift = answer(name)
     assert decrypt_message(message, KEY, AAD, size, shift) == plaintext
 
@@ -63,7 +63,10 @@ def test_known_answers_encrypt_to_the_same_bytes(name: str) -> None:
     keys = FloeKeys(KEY, message[10:42], AAD, size, shift)
     writer = FloeWriter(keys, Replay(segment[4:16] for segment in segments))
     capacity, last = keys.capacity, len(segments) - 1
-    made = [writer.encrypt_segment(i, plaintext[i * capacity : (i + 1) * capacity], final=i == last) for i in range(last + 1)]
+    made = [
+        writer.encrypt_segment(i, plaintext[i * capacity : (i + 1) * capacity], final=i == last)
+        for i in range(last + 1)
+    ]
     assert keys.header + b"".join(made) == message
     assert writer.finish() == len(segments)
 
@@ -95,9 +98,11 @@ def test_every_one_bit_change_fails(name: str) -> None:
 
 
 def one_bit_changes(data: bytes) -> Iterator[bytes]:
+    """Change every bit; in the ciphertext of a 4 KiB segment one bit of every byte, which GCM cannot tell apart."""
     bad = bytearray(data)
     for at in range(len(data)):
-        for bit in range(8):
+        ciphertext = len(data) > 1000 and 16 <= at < len(data) - 16
+        for bit in [at % 8] if ciphertext else range(8):
             bad[at] ^= 1 << bit
             yield bytes(bad)
             bad[at] ^= 1 << bit
@@ -116,7 +121,12 @@ def test_a_changed_byte_anywhere_fails_the_whole_message(name: str) -> None:
 def test_another_key_aad_or_segment_length_fails_at_the_header(name: str) -> None:
     """[F-13] The header tag commits to key and aad, the parameters are compared byte by byte."""
     message, _, size, _ = answer(name)
-    for key, aad, length in ((b"\1" + KEY[1:], AAD, size), (KEY, AAD + b"!", size), (KEY, b"", size), (KEY, AAD, size * 2)):
+    for key, aad, length in (
+        (b"\1" + KEY[1:], AAD, size),
+        (KEY, AAD + b"!", size),
+        (KEY, b"", size),
+        (KEY, AAD, size * 2),
+    ):
         with pytest.raises(Damaged, match="header"):
             FloeKeys.from_header(message[:74], key, aad, length)
 
@@ -168,7 +178,7 @@ BREAKAGES: dict[str, bytes] = {
     "another header": message("b")[:74] + message()[74:],
     "cut in the final": message()[:-1],
     "final cut to its overhead": message()[:-5],
-    "final made early": rebuilt(lambda s: (s.__setitem__(1, SIZE.to_bytes(4, "big") + s[1][4:]), s.__delitem__(slice(2, None)))),
+    "final made early": rebuilt(lambda s: s.__setitem__(slice(1, None), [SIZE.to_bytes(4, "big") + s[1][4:]])),
     "final denied": rebuilt(lambda s: s.__setitem__(-1, b"\xff" * 4 + s[-1][4:])),
     "length field one less": rebuilt(lambda s: s.__setitem__(-1, (36).to_bytes(4, "big") + s[-1][4:])),
     "length field one more": rebuilt(lambda s: s.__setitem__(-1, (38).to_bytes(4, "big") + s[-1][4:])),
@@ -205,7 +215,7 @@ def streamed(data: bytes, step: int, tail: int = 0) -> tuple[bytes, bytes]:
 
 @given(size=st.integers(0, 101), step=st.integers(1, 200), tail=st.integers(0, 100))
 def test_a_stream_gives_the_plaintext_and_the_tail(size: int, step: int, tail: int) -> None:
-    """[F-19]"""
+    """[F-19]."""
     behind = bytes([7]) * tail
     assert streamed(message("s", size) + behind, step, tail) == (PLAIN[:size], behind)
 
@@ -239,7 +249,7 @@ def test_each_index_is_encrypted_once() -> None:
 
 
 def test_nothing_follows_the_final_segment() -> None:
-    """[F-16]"""
+    """[F-16]."""
     made = writer()
     made.encrypt_segment(2, b"", final=True)
     with pytest.raises(Misuse, match="after the final"):
@@ -258,13 +268,13 @@ def test_the_final_segment_is_the_last() -> None:
 
 @pytest.mark.parametrize("index", [-1, 2**40, 2**64])
 def test_an_index_is_below_two_to_the_forty(index: int) -> None:
-    """[F-16]"""
+    """[F-16]."""
     with pytest.raises(Misuse, match="range"):
         writer().encrypt_segment(index, bytes(32), final=False)
 
 
 @pytest.mark.parametrize(("size", "final"), [(31, False), (33, False), (33, True), (0, False)])
-def test_a_segment_that_is_not_final_is_full(size: int, final: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_a_segment_that_is_not_final_is_full(size: int, final: bool) -> None:
     with pytest.raises(Misuse, match="cannot hold"):
         writer().encrypt_segment(0, bytes(size), final=final)
 
@@ -293,7 +303,7 @@ def test_a_resumed_writer_knows_what_was_delivered() -> None:
 
 
 def test_every_call_draws_a_fresh_nonce() -> None:
-    """[F-14]"""
+    """[F-14]."""
     segments = pieces(message(), SIZE)
     assert len({segment[4:16] for segment in segments}) == len(segments)
     drawn: list[int] = []
@@ -352,7 +362,9 @@ def test_segments_of_one_message_from_many_threads() -> None:
     plain = [bytes([i % 256]) * keys.capacity for i in range(count)]
     with ThreadPoolExecutor(8) as pool:
         order = [(i * 7) % count for i in range(count)]  # 7 and 200 have no common divisor
-        sealed = dict(zip(order, pool.map(lambda i: made.encrypt_segment(i, plain[i], final=i == count - 1), order), strict=True))
+        sealed = dict(
+            zip(order, pool.map(lambda i: made.encrypt_segment(i, plain[i], final=i == count - 1), order), strict=True)
+        )
         assert made.finish() == count
         reader = FloeReader(keys, count * keys.capacity)
         assert list(pool.map(lambda i: reader.decrypt_segment(i, sealed[i]), range(count))) == plain

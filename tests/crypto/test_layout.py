@@ -83,7 +83,7 @@ def chain(start: int, spans: list[tuple[int, int]], end: int) -> None:
 
 
 @given(n=st.integers(0, 39 * 2**40), seg_log2=st.integers(16, 24), aligned=st.booleans())
-def test_chosen_parts_are_enough_and_not_too_small(n: int, seg_log2: int, aligned: bool) -> None:  # noqa: FBT001 - drawn
+def test_chosen_parts_are_enough_and_not_too_small(n: int, seg_log2: int, aligned: bool) -> None:
     geometry = PartGeometry.choose(Layout(seg_log2, 168, aligned), n)
     assert geometry.count(n) <= PARTS_MAX
     assert geometry.part_bytes >= 2**23
@@ -102,7 +102,7 @@ def test_what_no_parts_can_hold_is_refused() -> None:
 
 
 def test_impossible_geometry_is_refused() -> None:
-    """[F-8]"""
+    """[F-8]."""
     for log2 in (15, 25):
         with pytest.raises(Malformed):
             Layout(log2, 168)

@@ -50,30 +50,32 @@ def test_metadata_round_trip(metadata: ObjectMetadata) -> None:
     ids=str,
 )
 def test_a_member_of_another_type_or_range_is_refused(change: dict[str, Json]) -> None:
-    """[F-9]"""
+    """[F-9]."""
     with pytest.raises(Malformed):
         ObjectMetadata.decode(pad(encode_json({**LEAST, **change}), 64))
 
 
 @pytest.mark.parametrize("name", list(LEAST))
 def test_a_required_member_is_required(name: str) -> None:
-    """[F-9]"""
+    """[F-9]."""
     with pytest.raises(Malformed):
         ObjectMetadata.decode(pad(encode_json({key: value for key, value in LEAST.items() if key != name}), 64))
 
 
 def test_unknown_members_are_ignored() -> None:
-    """[F-10]"""
+    """[F-10]."""
     assert ObjectMetadata.decode(pad(encode_json({**LEAST, "colour": "red"}), 64)) == ObjectMetadata("a", 1)
 
 
 def test_wrong_padding_is_refused() -> None:
-    """[F-3]"""
+    """[F-3]."""
     with pytest.raises(Malformed):
         ObjectMetadata.decode(encode_json(LEAST) + bytes(64))
 
 
-@pytest.mark.parametrize("metadata", [ObjectMetadata("\ud800", 0), ObjectMetadata("a", -1), ObjectMetadata("a", 0, mode=-1)])
+@pytest.mark.parametrize(
+    "metadata", [ObjectMetadata("\ud800", 0), ObjectMetadata("a", -1), ObjectMetadata("a", 0, mode=-1)]
+)
 def test_what_a_reader_refuses_is_not_written(metadata: ObjectMetadata) -> None:
     with pytest.raises(Malformed):
         metadata.encode()

@@ -40,7 +40,7 @@ def text(size: int) -> bytes:
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("aligned", [False, True])
-def test_an_object_comes_back(size: int, aligned: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_an_object_comes_back(size: int, aligned: bool) -> None:
     stored = sealed(text(size), aligned=aligned)
     assert open_object(stored, vault_id=VAULT, dek=DEK) == (META, text(size))
     reader = ObjectReader.open(stored, vault_id=VAULT, dek=DEK)
@@ -49,7 +49,7 @@ def test_an_object_comes_back(size: int, aligned: bool) -> None:  # noqa: FBT001
 
 
 @pytest.mark.parametrize("aligned", [False, True])
-def test_the_default_segment_is_one_mebibyte(aligned: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_the_default_segment_is_one_mebibyte(aligned: bool) -> None:
     size = 2**20 - 32 + 1
     stored = seal_object(text(size), vault_id=VAULT, dek=DEK, metadata=META, entropy=os.urandom, aligned=aligned)
     assert stored[8] == 20
@@ -138,7 +138,7 @@ def test_no_changed_bit_goes_unnoticed(at: int, bit: int) -> None:
 @settings(max_examples=150)
 @given(size=st.integers(0, len(STORED) - 1))
 def test_no_cut_goes_unnoticed(size: int) -> None:
-    """[F-23]"""
+    """[F-23]."""
     with pytest.raises((Truncated, Damaged)):
         open_object(STORED[:size], vault_id=VAULT, dek=DEK)
     with pytest.raises((Truncated, Damaged)):
@@ -147,7 +147,7 @@ def test_no_cut_goes_unnoticed(size: int) -> None:
 
 @given(extra=st.binary(min_size=1, max_size=200))
 def test_no_added_byte_goes_unnoticed(extra: bytes) -> None:
-    """[F-20] [F-23]"""
+    """[F-20] [F-23]."""
     with pytest.raises((Truncated, Damaged)):
         open_object(STORED + extra, vault_id=VAULT, dek=DEK)
     with pytest.raises((Truncated, Damaged)):
@@ -173,9 +173,11 @@ def test_a_footer_that_contradicts_itself_or_the_header_is_refused(field: int, m
 
         @staticmethod
         def pack(*values: int | bytes) -> bytes:
-            return objects_footer.pack(*(v + 1 if i == field and isinstance(v, int) else v for i, v in enumerate(values)))
+            return objects_footer.pack(
+                *(v + 1 if i == field and isinstance(v, int) else v for i, v in enumerate(values))
+            )
 
-        unpack = staticmethod(lambda data: objects_footer.unpack(data))
+        unpack = objects._FOOTER.unpack
 
     objects_footer = objects._FOOTER
     monkeypatch.setattr(objects, "_FOOTER", Off)
@@ -217,7 +219,7 @@ def test_another_key_or_vault_does_not_open() -> None:
 
 @pytest.mark.parametrize(("dek", "vault"), [(31, 16), (33, 16), (32, 15)])
 def test_keys_of_another_size_are_refused(dek: int, vault: int) -> None:
-    """[F-4]"""
+    """[F-4]."""
     with pytest.raises(Misuse):
         ObjectKeys.derive(bytes(dek), bytes(vault), bytes(16))
 
@@ -251,7 +253,7 @@ def test_every_object_has_its_own_id_and_keys() -> None:
     ],
 )
 def test_the_immutable_header_is_checked_before_any_key(at: int, value: int, error: type[CryptoError]) -> None:
-    """[F-5] [F-6] [F-7] [F-8]"""
+    """[F-5] [F-6] [F-7] [F-8]."""
     bad = bytearray(STORED[:44])
     bad[10] = 0
     bad[at] = value
@@ -260,7 +262,7 @@ def test_the_immutable_header_is_checked_before_any_key(at: int, value: int, err
 
 
 def test_an_aligned_header_must_leave_room_for_the_body_header() -> None:
-    """[F-8]"""
+    """[F-8]."""
     with pytest.raises(Malformed):
         Immutable.parse(Immutable(16, 4, 65_512, VAULT, bytes(16)).encode())
 
@@ -288,12 +290,21 @@ def test_checks_come_in_the_order_of_the_specification() -> None:
     for at in (50, gap, start - 1, len(bad) - 1, start + 20):
         bad[at] ^= 1
         seen.append(word())
-    expected = ["unsupported", "cannot open", "header does", "not zero", "body's header", "end of", "segment 0", "opened"]
+    expected = [
+        "unsupported",
+        "cannot open",
+        "header does",
+        "not zero",
+        "body's header",
+        "end of",
+        "segment 0",
+        "opened",
+    ]
     assert all(part in told for part, told in zip(expected, seen, strict=True)), seen
 
 
 def test_the_gap_of_an_aligned_object_is_zero() -> None:
-    """[F-29]"""
+    """[F-29]."""
     stored = bytearray(sealed(b"x", aligned=True))
     assert not any(stored[HEADER_LEN : 2**16 - 74])
     stored[HEADER_LEN + 1] = 1
@@ -321,14 +332,14 @@ def test_metadata_are_checked_on_their_own_too(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("aligned", [False, True])
 @pytest.mark.parametrize("size", [0, 1, 3 * P16, 7 * P16 + 1, 8 * P16 - 40, 8 * P16])
-def test_an_object_made_of_parts_is_the_same_object(size: int, aligned: bool) -> None:  # noqa: FBT001 - a parameter
+def test_an_object_made_of_parts_is_the_same_object(size: int, aligned: bool) -> None:
     """Parts may be made in any order; put together they are one object."""
-    writer = ObjectWriter.create(
-        vault_id=VAULT, dek=DEK, metadata=META, entropy=Tape(), seg_log2=16, aligned=aligned
-    )
+    writer = ObjectWriter.create(vault_id=VAULT, dek=DEK, metadata=META, entropy=Tape(), seg_log2=16, aligned=aligned)
     geometry, plaintext = PartGeometry(writer.layout, 3), text(size)
     parts = [geometry.part(number, size) for number in range(1, geometry.count(size) + 1)]
-    bodies = {part.number: body(writer, plaintext, range(part.first_segment, part.stop_segment)) for part in parts[::-1]}
+    bodies = {
+        part.number: body(writer, plaintext, range(part.first_segment, part.stop_segment)) for part in parts[::-1]
+    }
     hasher = writer.hasher()
     hasher.update(plaintext)
     footer = writer.footer(plaintext_len=size, digest=hasher.digest())
@@ -372,7 +383,7 @@ def test_an_upload_resumes_under_the_same_keys(delivered: range) -> None:
 
 
 def test_only_an_empty_object_has_an_empty_segment() -> None:
-    """[F-15]"""
+    """[F-15]."""
     writer = ObjectWriter.create(vault_id=VAULT, dek=DEK, metadata=META, entropy=Tape(), seg_log2=16)
     with pytest.raises(Misuse, match="empty"):
         writer.encrypt_segment(1, b"", final=True)
@@ -389,7 +400,7 @@ def test_a_footer_must_fit_what_was_encrypted(size: int, digest: int) -> None:
 
 
 def test_a_short_front_is_truncated_a_foreign_one_is_not_ours() -> None:
-    """[F-5]"""
+    """[F-5]."""
     for size in range(44):
         with pytest.raises(Truncated):
             Immutable.parse(STORED[:size])

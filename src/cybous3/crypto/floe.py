@@ -103,11 +103,6 @@ class FloeWriter:
         self._entropy = entropy
         self._ledger = _Ledger(done, total)
 
-    @property
-    def header(self) -> bytes:
-        """The 74 bytes in front of segment 0."""
-        return self._keys.header
-
     def encrypt_segment_into(self, index: int, plaintext: Bytes, out: bytearray | memoryview, *, final: bool) -> int:
         """Seal segment `index` into the front of `out` and return its length, len(plaintext) + 32.
 

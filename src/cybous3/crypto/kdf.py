@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-from cybous3.crypto.errors import UnsafeParameters
+from cybous3.crypto.errors import CannotUnlock, UnsafeParameters
 
 SALT_LEN = 16
 ARGON2_VERSION = 0x13
@@ -61,4 +61,12 @@ def argon2id(passphrase: str, salt: bytes, profile: Argon2Profile) -> bytes:
         lanes=profile.lanes,
         memory_cost=profile.memory_kib,
     )
-    return kdf.derive(unicodedata.normalize("NFKD", passphrase).encode())
+    return kdf.derive(normalized(passphrase))
+
+
+def normalized(passphrase: str) -> bytes:
+    """Return a passphrase in NFKD and UTF-8, so that every keyboard gives the same bytes; `CannotUnlock` if no text."""
+    try:
+        return unicodedata.normalize("NFKD", passphrase).encode()
+    except UnicodeEncodeError as error:
+        raise CannotUnlock("the passphrase is not Unicode text") from error

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol, cast
 
 from cybous3.crypto.errors import BadMnemonic, Misuse
+from cybous3.crypto.kdf import normalized
 from cybous3.crypto.primitives import Entropy, hkdf_expand
 
 WORDS_DEFAULT = 24
@@ -44,7 +45,7 @@ def normalize_mnemonic(text: str) -> str:
 def mnemonic_seed(mnemonic: str, passphrase: str = "") -> bytes:
     """Return the 64-byte BIP39 seed of a mnemonic, with the optional passphrase ("25th word")."""
     words = normalize_mnemonic(mnemonic)
-    salt = unicodedata.normalize("NFKD", "mnemonic" + passphrase).encode()
+    salt = normalized("mnemonic" + passphrase)
     return hashlib.pbkdf2_hmac("sha512", words.encode(), salt, _PBKDF2_ROUNDS, 64)
 
 

@@ -16,7 +16,7 @@ from functools import lru_cache
 
 from cybous3.crypto.canonical import decode_b64, encode_b64
 from cybous3.crypto.errors import Damaged, InvalidName, Malformed, Misuse, NameNeeded, UnsupportedFormat
-from cybous3.crypto.primitives import SIV_LEN, hkdf_expand, hmac_sha384, pad, siv_open, siv_seal, unpad
+from cybous3.crypto.primitives import SIV_LEN, Siv, hkdf_expand, hmac_sha384, pad, unpad
 
 KEY_BYTES_MAX = 1024
 """The limit of S3 for a whole object key."""
@@ -32,6 +32,8 @@ SYSTEM = ".cybs3"
 NAMES_KEY_LEN = 32
 _COMPONENT_MULTIPLE, _PATH_MULTIPLE = 16, 64
 _SHORT = "~h"
+_DEPTH_MAX = 41
+"""No component takes fewer than 24 characters and a slash, so no more of them fit into a key of 1,024."""
 _HASH_LEN = 16
 _SHORT_COMPONENT = re.compile(r"~h[A-Za-z0-9_-]{22}", re.ASCII)
 
@@ -74,12 +76,13 @@ class NameCodec:
         if len(names_key) != NAMES_KEY_LEN:
             raise Misuse(f"a names key has {NAMES_KEY_LEN} bytes")
         # names.md §3
-        self._siv = hkdf_expand(names_key, b"cybs3/1/names/siv" + vault_id, 64)
+        self._siv = Siv(hkdf_expand(names_key, b"cybs3/1/names/siv" + vault_id, 64))
         self._hash = hkdf_expand(names_key, b"cybs3/1/names/hash" + vault_id, 32)
-        self._full = hkdf_expand(names_key, b"cybs3/1/names/full" + vault_id, 64)
+        self._full = Siv(hkdf_expand(names_key, b"cybs3/1/names/full" + vault_id, 64))
         self.mode = mode
         self.prefix = check_prefix(prefix)
         self._folder_key = lru_cache(maxsize=4096)(self._make_folder_key)
+        self._folder_path = lru_cache(maxsize=4096)(self._make_folder_path)
 
     def object_key(self, path: str) -> str:
         """Return the key in the bucket: prefix, slash, relative key. `InvalidName` if it has more than 1,024 bytes."""
@@ -121,11 +124,9 @@ class NameCodec:
             if full_name is None:
                 raise NameNeeded(f"the name of {key!r} is in its metadata")
             return self.open_full_name(key, full_name)
-        path = ""
-        for component in key.split("/"):
-            name = self.component_name(path, component)
-            path = f"{path}/{name}" if path else name
-        return path
+        if key.count("/") >= _DEPTH_MAX:
+            raise Malformed(f"the key {key!r} is deeper than any path")
+        return self._make_folder_path(key)
 
     def component_name(self, parent: str, component: str) -> str:
         """Return the name of one component of a listing under a folder whose path is known ("" for the root)."""
@@ -155,13 +156,13 @@ class NameCodec:
             return None
         # names.md §5
         padded = pad(check_path(path).encode(), _PATH_MULTIPLE)
-        return "1." + encode_b64(siv_seal(self._full, [b"cybs3/1/names/full", key.encode()], padded))
+        return "1." + encode_b64(self._full.seal([b"cybs3/1/names/full", key.encode()], padded))
 
     def open_full_name(self, key: str, entry: str) -> str:
         """Return the path in a metadata entry `cybs3name`, which must be that of `key`."""
         if not entry.startswith("1."):
             raise UnsupportedFormat("the sealed name is of an unknown version")
-        padded = siv_open(self._full, [b"cybs3/1/names/full", key.encode()], decode_b64(entry[2:], "the sealed name"))
+        padded = self._full.open([b"cybs3/1/names/full", key.encode()], decode_b64(entry[2:], "the sealed name"))
         raw = None if padded is None else unpad(padded, _PATH_MULTIPLE)
         if raw is None:
             raise Damaged("the sealed name does not verify")
@@ -178,18 +179,25 @@ class NameCodec:
             if path == SYSTEM or path.startswith(SYSTEM + "/"):
                 raise InvalidName(f"{SYSTEM!r} is reserved at the top of a vault with plain names")
             return path
-        parent, _, name = path.rpartition("/")
-        return self._seal_component(parent, name)
+        if path.count("/") >= _DEPTH_MAX:
+            raise InvalidName(f"the path {path!r} has too many parts: its key would be too long")
+        return self._make_folder_key(path)
 
     def _make_folder_key(self, folder: str) -> str:
         parent, _, name = folder.rpartition("/")
         return self._seal_component(parent, name)
 
+    def _make_folder_path(self, key: str) -> str:
+        above, _, component = key.rpartition("/")
+        parent = self._folder_path(above) if above else ""
+        name = self.component_name(parent, component)
+        return f"{parent}/{name}" if parent else name
+
     def _seal_component(self, parent: str, name: str) -> str:
         """Return the relative key of `parent`/`name`, by names.md §3 and §4."""
         start = self._folder_key(parent) + "/" if parent else ""
         raw, place = name.encode(), _place(parent)
-        sealed = encode_b64(siv_seal(self._siv, [b"cybs3/1/names/siv", place], pad(raw, _COMPONENT_MULTIPLE)))
+        sealed = encode_b64(self._siv.seal([b"cybs3/1/names/siv", place], pad(raw, _COMPONENT_MULTIPLE)))
         if len(sealed) <= COMPONENT_CHARS_MAX and len(start) + len(sealed) <= FULL_CHARS_MAX:
             return start + sealed
         return start + _SHORT + encode_b64(hmac_sha384(self._hash, place + b"\0" + raw)[:_HASH_LEN])
@@ -198,7 +206,7 @@ class NameCodec:
         sealed = decode_b64(component, "an encrypted name")
         if len(sealed) < SIV_LEN + _COMPONENT_MULTIPLE:
             raise Malformed("an encrypted name is too short")
-        padded = siv_open(self._siv, [b"cybs3/1/names/siv", _place(parent)], sealed)
+        padded = self._siv.open([b"cybs3/1/names/siv", _place(parent)], sealed)
         raw = None if padded is None else unpad(padded, _COMPONENT_MULTIPLE)
         if raw is None:
             raise Damaged("an encrypted name does not verify")
