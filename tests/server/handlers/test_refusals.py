@@ -21,7 +21,9 @@ def test_families_are_refused_whatever_they_say(name: str) -> None:
     assert name in error.message
 
 
-@pytest.mark.parametrize(("name", "value"), [(name, value) for name, rule in RULES.items() for value in sorted(rule.honoured)])
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, rule in RULES.items() for value in sorted(rule.honoured)]
+)
 def test_what_is_honoured_passes(name: str, value: str) -> None:
     refuse_unbuilt(Headers([(name, value)]))
 

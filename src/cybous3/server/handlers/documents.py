@@ -6,7 +6,7 @@ from typing import Final
 
 from cybous3.core.checksums import compute, from_base64
 from cybous3.server.handlers.call import Call
-from cybous3.server.handlers.integrity import expected_body, trailing_value
+from cybous3.server.handlers.integrity import content_md5, expected_body, trailing_value
 from cybous3.server.store.spec import Expected
 from cybous3.server.wire.errors import S3Error
 
@@ -18,7 +18,8 @@ async def read_document(call: Call, *, of_the_body: bool = True) -> bytes:
 
     `of_the_body` False: the request's x-amz-checksum-* headers speak of something else (an upload being completed).
     """
-    expected = expected_body(call) if of_the_body else Expected(call.content_length, sha256=call.sha256)
+    md5 = content_md5(call.target.headers)
+    expected = expected_body(call) if of_the_body else Expected(call.content_length, md5, call.sha256)
     if call.target.operation.checksum_required and not _has_digest(expected):
         raise S3Error("InvalidRequest", _NO_DIGEST)
     content = await _read(call)
