@@ -3,7 +3,7 @@
 `make demo` runs it. It uses the public commands only, in a temporary directory with a home of its own, on a free port,
 and leaves nothing behind, whether it ends well, badly or by Ctrl-C.
 
-Usage: tools/demo.py [--large MIB] [--keep]
+Usage: tools/demo.py [--large MIB] [--files N] [--keep]
 """
 
 import argparse
@@ -117,7 +117,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def make_tree(target: Path) -> tuple[int, int]:
+def make_tree(target: Path, files_max: int) -> tuple[int, int]:
     """Copy the sources of Python's standard library; return the number of files and of bytes."""
     source = Path(sysconfig.get_path("stdlib"))
     count = size = 0
@@ -125,6 +125,8 @@ def make_tree(target: Path) -> tuple[int, int]:
         relative = path.relative_to(source)
         if {"site-packages", "dist-packages", "__pycache__"} & set(relative.parts) or not path.is_file():
             continue
+        if count == files_max:
+            break
         copy = target / relative
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
@@ -198,11 +200,11 @@ def is_legible(path: Path) -> bool:
     return any(word in content for word in LEGIBLE)
 
 
-def run(scene: Stage, large_mib: int) -> None:
+def run(scene: Stage, large_mib: int, files_max: int) -> None:
     """Tell the whole story; raises Failed at the first promise that is not kept."""
     tree, large = scene.folder / "python-sources", scene.folder / "large.bin"
     heading("1. A real folder and one large file")
-    count, size = make_tree(tree)
+    count, size = make_tree(tree, files_max)
     large_size = make_large(large, large_mib)
     print(f"    the sources of Python's standard library: {count:,} files, {human_bytes(size)}")
     print(f"    random bytes: {human_bytes(large_size)}")
@@ -258,6 +260,7 @@ def main() -> int:
     """Run the demonstration and return 0, or say in one sentence what failed."""
     parser = argparse.ArgumentParser(description="Encrypt a real folder into our own S3 server, and get it back.")
     parser.add_argument("--large", type=int, default=256, metavar="MIB", help="size of the large file (256)")
+    parser.add_argument("--files", type=int, default=1_000_000, metavar="N", help="at most so many small files (all)")
     parser.add_argument("--keep", action="store_true", help="keep the scratch directory, to look around")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, interrupt)
@@ -265,7 +268,7 @@ def main() -> int:
     start = time.monotonic()
     try:
         with stage(keep=options.keep) as scene:
-            run(scene, options.large)
+            run(scene, options.large, options.files)
     except Failed as problem:
         print(f"demo failed: {problem}", file=sys.stderr)
         return 1
