@@ -11,6 +11,7 @@ from cybous3.server.blobs.memory.store import MemoryBlobs
 from cybous3.server.blobs.port import Blobs
 from cybous3.server.meta.memory.index import MemoryIndex
 from cybous3.server.meta.port import Index
+from cybous3.server.meta.sqlite import index as sqlite_index
 from cybous3.server.meta.sqlite.index import open_sqlite
 from cybous3.server.store.store import Store
 from tests.contracts.values import BUCKET, entropy
@@ -45,8 +46,11 @@ class Pieces:
 
 
 @pytest.fixture(params=["memory", "durable"])
-async def parts_of_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Index, Blobs]]:
+async def parts_of_store(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Index, Blobs]]:
     """Yield an index with one bucket and a place for blobs; SQLite and files, or memory."""
+    monkeypatch.setattr(sqlite_index, "LOG_BYTES", 0)  # laying out the log takes longer than most tests
     index: Index
     blobs: Blobs
     if request.param == "memory":

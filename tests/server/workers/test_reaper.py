@@ -57,8 +57,8 @@ async def test_it_works_when_woken_and_in_batches(monkeypatch: pytest.MonkeyPatc
         await replaced(index, blobs, 6)
         wake.set()
         async with asyncio.timeout(10):
-            while await index.garbage.due(1):
-                await asyncio.sleep(0)  # the queue has no event: it may be another process'
+            while await index.garbage.due(1):  # noqa: ASYNC110  # the queue has no event
+                await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -9,6 +9,7 @@ import pytest
 
 from cybous3.server.meta.sqlite.committer import GROUP_MAX
 from cybous3.server.meta.sqlite.errors import BrokenIndexError, translated
+from cybous3.server.meta.sqlite import index as module
 from cybous3.server.meta.sqlite.index import SqliteIndex, open_sqlite
 from cybous3.server.meta.sqlite.lock import WriterLock
 from cybous3.server.model.objects import ALWAYS
@@ -19,7 +20,8 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def index(tmp_path: Path) -> SqliteIndex:
+async def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SqliteIndex:
+    monkeypatch.setattr(module, "LOG_BYTES", 0)
     opened = await open_sqlite(tmp_path / "index.db", synchronous="NORMAL")
     await opened.buckets.create(BUCKET)
     return opened

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cybous3.server.meta.port import Index
+from cybous3.server.meta.sqlite import index as module
 from cybous3.server.meta.sqlite.index import open_sqlite
 from tests.contracts.index_contract import (
     AccountContract,
@@ -21,6 +22,11 @@ from tests.contracts.index_contract import (
 
 
 class SqliteAdapter:
+    @pytest.fixture(autouse=True)
+    def _short_log(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Laying out the log takes longer than most of these tests."""
+        monkeypatch.setattr(module, "LOG_BYTES", 0)
+
     @pytest.fixture
     async def index(self, tmp_path: Path) -> AsyncIterator[Index]:
         opened = await open_sqlite(tmp_path / "index.db", synchronous="NORMAL")

@@ -16,7 +16,10 @@ from cybous3.server.model.objects import NULL_VERSION, ObjectRecord, ObjectSumma
 from cybous3.server.wire.errors import S3Error
 
 _GET: Final = rows.SELECT_RECORD + "WHERE b.name = ? AND o.key = ?"
-_CURRENT: Final = "SELECT etag, size, modified_ms, content, extents, layout FROM objects WHERE bucket = ? AND key = ?"
+_CURRENT: Final = (
+    "SELECT b.id, b.owner, o.etag, o.size, o.modified_ms, o.content, o.extents, o.layout "
+    "FROM buckets b LEFT JOIN objects o ON o.bucket = b.id AND o.key = ? WHERE b.name = ?"
+)
 _PUT: Final = (
     "INSERT OR REPLACE INTO objects (bucket, key, size, etag, modified_ms, version, owner, storage_class, "
     "checksum_algorithm, checksum_type, checksum, content, extents, layout, system, user) "
@@ -49,12 +52,7 @@ class SqliteObjects:
 
     async def put(self, record: ObjectRecord, condition: WriteCondition) -> None:
         """See the port."""
-
-        def mutation(connection: sqlite3.Connection) -> None:
-            bucket = find_bucket(connection, record.bucket)
-            replace(connection, bucket, record, condition)
-
-        await self._committer.run(mutation)
+        await self._committer.run(lambda connection: replace(connection, record, condition))
 
     async def get(self, bucket: str, key: str) -> ObjectRecord:
         """See the port."""
@@ -66,30 +64,30 @@ class SqliteObjects:
 
     async def delete(self, bucket: str, key: str, condition: WriteCondition) -> bool:
         """See the port."""
-        return await self._committer.run(
-            lambda connection: _delete(connection, find_bucket(connection, bucket).id, key, condition)
-        )
+        return await self._committer.run(lambda connection: _delete(connection, bucket, key, condition))
 
     async def delete_many(self, bucket: str, keys: Sequence[tuple[str, WriteCondition]]) -> Sequence[Exception | None]:
         """See the port."""
 
-        def one(
-            connection: sqlite3.Connection, bucket_id: int, key: str, condition: WriteCondition
-        ) -> Exception | None:
+        def one(connection: sqlite3.Connection, key: str, condition: WriteCondition) -> Exception | None:
             try:
-                _delete(connection, bucket_id, key, condition)
+                _delete(connection, bucket, key, condition)
             except S3Error as error:
                 return error
             return None
 
         def mutation(connection: sqlite3.Connection) -> list[Exception | None]:
-            bucket_id = find_bucket(connection, bucket).id
-            return [one(connection, bucket_id, key, condition) for key, condition in keys]
+            find_bucket(connection, bucket)
+            return [one(connection, key, condition) for key, condition in keys]
 
         return await self._committer.run(mutation)
 
     async def list(self, query: ListQuery) -> ListPage:
         """See the port."""
+        with self._reader.snapshot():
+            return self._list(query)
+
+    def _list(self, query: ListQuery) -> ListPage:
         bucket = self._reader.bucket(query.bucket)
         end = query.prefix.encode() + BEYOND
 
@@ -113,27 +111,29 @@ def _next_after(last: tuple[Any, ...] | str | None, more: bool) -> str:  # noqa:
 
 
 def replace(
-    connection: sqlite3.Connection,
-    bucket: BucketRow,
-    record: ObjectRecord,
-    condition: WriteCondition,
-    *,
-    adopted: Iterable[bytes] = (),
+    connection: sqlite3.Connection, record: ObjectRecord, condition: WriteCondition, *, adopted: Iterable[bytes] = ()
 ) -> None:
     """Make `record` current, inside a transaction. `adopted` are blobs that were a part's until now."""
     key = record.key.encode()
-    old = _current(connection, bucket.id, key)
+    bucket, old = _current(connection, record.bucket, key)
     require(condition, None if old is None else Current(*old[:3]), record.key)
-    old_blobs = set() if old is None else set(_blobs_of(connection, old))
     packed = rows.pack_extents(record.extents)
-    new_blobs = set(rows.blob_ids(packed)) - set(adopted)
-    fresh = new_blobs - old_blobs
-    if any(is_known(connection, blob) for blob in fresh):
-        raise S3Error("OperationAborted", Key=record.key)
-    add_blobs(connection, fresh)
-    bury(connection, old_blobs - new_blobs)
+    old_blobs = [] if old is None else _blobs_of(connection, old)
+    if packed or old_blobs:
+        _exchange_blobs(connection, old_blobs, rows.blob_ids(packed), adopted, record.key)
     content, extents, layout = _place_bytes(connection, record, packed, old)
     connection.execute(_PUT, (*_values(bucket, key, record), content, extents, layout, *_metadata(record)))
+
+
+def _exchange_blobs(
+    connection: sqlite3.Connection, old: Sequence[bytes], new: Sequence[bytes], adopted: Iterable[bytes], key: str
+) -> None:
+    """Note that an object refers to `new` instead of `old`. OperationAborted when a blob is somebody else's."""
+    fresh = set(new).difference(adopted).difference(old)
+    if any(is_known(connection, blob) for blob in fresh):
+        raise S3Error("OperationAborted", Key=key)
+    add_blobs(connection, fresh)
+    bury(connection, set(old).difference(new))
 
 
 def _values(bucket: BucketRow, key: bytes, record: ObjectRecord) -> tuple[Any, ...]:
@@ -180,9 +180,12 @@ def _place_content(connection: sqlite3.Connection, data: bytes | None, old: int 
     return None
 
 
-def _current(connection: sqlite3.Connection, bucket_id: int, key: bytes) -> _Row | None:
-    row = connection.execute(_CURRENT, (bucket_id, key)).fetchone()
-    return None if row is None else _Row._make(row)
+def _current(connection: sqlite3.Connection, bucket: str, key: bytes) -> tuple[BucketRow, _Row | None]:
+    """Return the bucket and what it holds under `key`. NoSuchBucket."""
+    row = connection.execute(_CURRENT, (key, bucket)).fetchone()
+    if row is None:
+        raise S3Error("NoSuchBucket", BucketName=bucket)
+    return BucketRow._make(row[:2]), None if row[2] is None else _Row._make(row[2:])
 
 
 def _blobs_of(connection: sqlite3.Connection, row: _Row) -> list[bytes]:
@@ -192,14 +195,14 @@ def _blobs_of(connection: sqlite3.Connection, row: _Row) -> list[bytes]:
     return rows.blob_ids(found[0])
 
 
-def _delete(connection: sqlite3.Connection, bucket_id: int, key: str, condition: WriteCondition) -> bool:
+def _delete(connection: sqlite3.Connection, bucket: str, key: str, condition: WriteCondition) -> bool:
     encoded = key.encode()
-    row = _current(connection, bucket_id, encoded)
+    place, row = _current(connection, bucket, encoded)
     require(condition, None if row is None else Current(*row[:3]), key)
     if row is None:
         return False
     bury(connection, _blobs_of(connection, row))
-    connection.execute("DELETE FROM objects WHERE bucket = ? AND key = ?", (bucket_id, encoded))
+    connection.execute("DELETE FROM objects WHERE bucket = ? AND key = ?", (place.id, encoded))
     if row.content is not None:
         connection.execute("DELETE FROM contents WHERE id = ?", (row.content,))
     if row.layout is not None:

@@ -5,7 +5,8 @@ return an unbounded number of rows: what runs here, the event loop waits for.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from cybous3.server.meta.sqlite.errors import translated
@@ -34,6 +35,21 @@ class Reader:
             return self._connection.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
             raise translated(error) from error
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let several reads see one state, and take the locks of a read once instead of each time.
+
+        Nothing may await within.
+        """
+        try:
+            self._connection.execute("BEGIN")
+        except sqlite3.Error as error:
+            raise translated(error) from error
+        try:
+            yield
+        finally:
+            self._connection.rollback()  # there is nothing to undo: it ends the reading
 
     def bucket(self, name: str) -> BucketRow:
         """Return the bucket as rows refer to it. NoSuchBucket."""

@@ -51,7 +51,12 @@ def unpack_layout(extents: bytes, parts: str) -> tuple[tuple[Extent, ...], tuple
 
 def pack_mapping(mapping: Mapping[str, str]) -> str | None:
     """Return metadata as one text; None when there is none."""
-    return json.dumps(dict(mapping)) if mapping else None
+    return _pack_items(tuple(mapping.items())) if mapping else None
+
+
+@lru_cache(maxsize=256)  # most writers send the same content type again and again
+def _pack_items(items: tuple[tuple[str, str], ...]) -> str:
+    return json.dumps(dict(items))
 
 
 def unpack_mapping(text: str | None) -> dict[str, str]:

@@ -98,6 +98,10 @@ class SqliteUploads:
 
     async def list(self, query: UploadQuery) -> UploadPage:
         """See the port."""
+        with self._reader.snapshot():
+            return self._list(query)
+
+    def _list(self, query: UploadQuery) -> UploadPage:
         bucket = self._reader.bucket(query.bucket)
         end = query.prefix.encode() + BEYOND
 
@@ -204,7 +208,6 @@ def _complete(
     connection: sqlite3.Connection, upload: Upload, record: ObjectRecord, numbers: list[int], condition: WriteCondition
 ) -> None:
     row_id = _find(connection, upload.bucket, upload.key, upload.id)
-    bucket = find_bucket(connection, upload.bucket)
     found: dict[int, bytes | None] = dict(
         connection.execute("SELECT number, extents FROM parts WHERE upload = ?", (row_id,)).fetchall()
     )
@@ -213,7 +216,7 @@ def _complete(
     kept = b"".join(found[number] or b"" for number in numbers)
     if kept != (rows.pack_extents(record.extents) or b""):
         raise S3Error("InvalidPart", UploadId=upload.id)
-    replace(connection, bucket, record, condition, adopted=rows.blob_ids(kept))
+    replace(connection, record, condition, adopted=rows.blob_ids(kept))
     used = set(numbers)
     for number, extents in found.items():
         if number not in used:
