@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cybous3.core.errors import CybousError
+from cybous3.core.sigv4.errors import CODES
 from cybous3.server.wire.errors import ERRORS, S3Error, invalid_argument, render
 
 
@@ -90,3 +91,7 @@ def test_an_error_is_well_formed_whatever_it_quotes(text: str) -> None:
     assert len(shown) == len(text)
     allowed = [character for character in text if character >= " " and character not in "\ufffe\uffff"]
     assert [c for c in shown if c in allowed] == [c for c in shown if c in text and c >= " "]
+
+
+def test_every_code_a_signature_or_a_chunk_can_be_refused_with_has_a_row() -> None:
+    assert set(CODES) <= set(ERRORS)

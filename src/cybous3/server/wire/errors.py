@@ -120,6 +120,10 @@ ERRORS = MappingProxyType(
         "KeyTooLongError": (400, "Your key is too long."),
         "MalformedPolicy": (400, "The policy is not valid JSON."),
         "MalformedPOSTRequest": (400, "The body of your POST request is not well-formed multipart/form-data."),
+        "MalformedTrailerError": (
+            400,
+            "The request contained trailing data that was not well-formed or did not conform to our published schema.",
+        ),
         "MalformedXML": (
             400,
             "The XML that you provided was not well formed or did not validate against our published schema.",
