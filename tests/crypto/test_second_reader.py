@@ -72,7 +72,7 @@ def sealed(
 
 
 def run(dump: Path, out: Path, prefix: str, secret: str, *flags: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-I", str(READER), str(dump), str(out), "--prefix", prefix, *flags]
+    command = [sys.executable, "-I", "-X", "utf8", str(READER), str(dump), str(out), "--prefix", prefix, *flags]
     return subprocess.run(command, input=secret, capture_output=True, text=True, encoding="utf-8", check=False)
 
 
