@@ -1,7 +1,6 @@
 """The system's files: every platform's branch that can be exercised without the platform."""
 
 import errno
-import fcntl
 import os
 from pathlib import Path
 
@@ -20,6 +19,7 @@ def test_where_there_is_no_fdatasync_the_whole_file_is_synced(monkeypatch: pytes
 
 
 def test_macos_asks_the_drive_to_empty_its_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    fcntl = pytest.importorskip("fcntl")
     calls: list[tuple[int, int]] = []
     monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
     monkeypatch.setattr(fcntl, "fcntl", lambda fd, command: calls.append((fd, command)))
@@ -28,6 +28,7 @@ def test_macos_asks_the_drive_to_empty_its_cache(monkeypatch: pytest.MonkeyPatch
 
 
 def test_macos_without_the_call_fails_loudly(monkeypatch: pytest.MonkeyPatch) -> None:
+    fcntl = pytest.importorskip("fcntl")
     monkeypatch.delattr(fcntl, "F_FULLFSYNC", raising=False)
     with pytest.raises(OSError, match="F_FULLFSYNC") as caught:
         data_sync("darwin")(7)

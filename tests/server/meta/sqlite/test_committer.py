@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from cybous3.server.meta.sqlite import index as module
 from cybous3.server.meta.sqlite.committer import GROUP_MAX
 from cybous3.server.meta.sqlite.errors import BrokenIndexError, translated
-from cybous3.server.meta.sqlite import index as module
 from cybous3.server.meta.sqlite.index import SqliteIndex, open_sqlite
 from cybous3.server.meta.sqlite.lock import WriterLock
 from cybous3.server.model.objects import ALWAYS

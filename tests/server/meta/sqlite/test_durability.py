@@ -78,6 +78,35 @@ async def test_nobody_else_may_look(tmp_path: Path) -> None:
     await index.aclose()
 
 
+async def test_opening_again_does_not_touch_the_file_behind_sqlites_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing any descriptor of a file drops this process' locks on it, those of other connections included."""
+    first = await open_sqlite(tmp_path / "index.db")
+    touched: list[str] = []
+    system_open = os.open
+
+    def noting(path: str, *arguments: int) -> int:
+        fd = system_open(path, *arguments)
+        touched.append(Path(path).name)
+        return fd
+
+    monkeypatch.setattr(os, "open", noting)
+    second = await open_sqlite(tmp_path / "index.db")
+    assert sorted(touched) == ["index.db-turn", "index.db-write"]
+    await second.aclose()
+    await first.aclose()
+
+
+async def test_where_directories_cannot_be_opened_the_index_is_made_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "O_DIRECTORY", raising=False)
+    index = await open_sqlite(tmp_path / "index.db")
+    await index.probe()
+    await index.aclose()
+
+
 async def test_a_later_schema_is_not_touched(tmp_path: Path) -> None:
     await (await open_sqlite(tmp_path / "index.db")).aclose()
     connection = sqlite3.connect(tmp_path / "index.db")

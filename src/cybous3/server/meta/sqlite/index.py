@@ -109,9 +109,29 @@ async def open_sqlite(path: Path, *, synchronous: Synchronous = "FULL") -> Sqlit
 
 
 def _make_private(path: Path) -> None:
-    """Create the file with mode 0600; SQLite gives its log and shared memory the same."""
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-    os.close(os.open(path, flags, 0o600))
+    """Create the file with mode 0600; SQLite gives its log and shared memory the same.
+
+    A file that exists is not even opened: closing it would drop the locks that another connection of this process
+    holds on it (fcntl(2)), and SQLite relies on them.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    os.close(fd)
+    _sync_directory(path.parent)
+
+
+def _sync_directory(path: Path) -> None:
+    """Make the new name durable; Windows journals names and opens no directories."""
+    flag: int | None = getattr(os, "O_DIRECTORY", None)
+    if flag is None:
+        return
+    fd = os.open(path, os.O_RDONLY | flag)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _connect(path: Path, synchronous: Synchronous) -> sqlite3.Connection:
