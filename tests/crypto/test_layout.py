@@ -70,6 +70,7 @@ def test_parts_follow_each_other_without_gap(layout: Layout, extra: int, data: s
         assert part.stored_len == prologue + bodies + part.footer_stop - part.footer_start
         assert part.plain_start == min(geometry.plain_start(part.number), n)
     assert [part.has_prologue for part in parts] == [True] + [False] * (len(parts) - 1)
+    assert geometry.plain_start(2) == geometry.part_plain - layout.aligned * layout.capacity
     if layout.aligned:
         assert all(part.stored_len == geometry.part_bytes for part in parts[:-1])
         assert 0 < parts[-1].stored_len <= geometry.part_bytes
