@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cybous3.cli.opening import Opened, given, open_vault, secret_sources, unlock_home
+from cybous3.cli.opening import Opened, open_vault, secret_sources, unlock_home
 from cybous3.cli.options import Session, session_options
 from cybous3.client.keys.errors import NoSecret
 from cybous3.client.keys.files import write_private
@@ -85,7 +85,7 @@ def fingerprint(session: Session) -> None:
 def rotate(session: Session, *, master: bool, drop_slots: bool) -> None:
     """Begin a new epoch of the vault's keys: files stored from now on are wrapped under a new key."""
     with open_vault(session) as opened:
-        secrets = _remaining(session, opened, drop_slots=drop_slots) if master else []
+        secrets = _remaining(opened, drop_slots=drop_slots) if master else []
 
         def edit(vault: OpenVault) -> OpenVault:
             created = int(time.time())
@@ -101,22 +101,26 @@ def rotate(session: Session, *, master: bool, drop_slots: bool) -> None:
         session.out.note(line)
 
 
-def _remaining(session: Session, opened: Opened, *, drop_slots: bool) -> Sequence[LabelledSecret]:
+def _remaining(opened: Opened, *, drop_slots: bool) -> Sequence[LabelledSecret]:
     """Return the secrets whose slots survive a new master key: the words, and a passphrase that opens one now."""
     remaining: list[LabelledSecret] = [(SeedSecret(opened.unlocked.seed), WORDS_LABEL)]
     slots = [slot for slot in opened.vault.document.slots if slot.kind == PASSPHRASE_SLOT]
     if not slots or drop_slots:
         return remaining
-    sources, options = secret_sources(), given(session.secrets)
-    passphrase = sources.find(PASSPHRASE, options.passphrase_file, options.password_command)
-    if passphrase is None:
+    secret = next((each for each in opened.secrets if isinstance(each, PassphraseSecret)), None) or _asked()
+    if secret is None:
         raise NoSecret(
             f"the vault has {len(slots)} passphrase slots, and a slot is re-made only with its passphrase",
             hint="give it with --passphrase-file, or leave such slots out with --drop-slots",
         )
-    secret = PassphraseSecret(passphrase)
     kept = next((slot for slot in slots if slot.open(secret, opened.vault.vault_id) is not None), None)
     if kept is None:
         raise NoSecret("this passphrase opens no slot of the vault", hint="check it, or use --drop-slots")
     remaining.append((secret, kept.label))
     return remaining
+
+
+def _asked() -> PassphraseSecret | None:
+    """Return the passphrase a person types for its slot, None where nobody sits."""
+    passphrase = secret_sources().ask(PASSPHRASE)
+    return None if passphrase is None else PassphraseSecret(passphrase)

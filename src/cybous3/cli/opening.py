@@ -110,16 +110,24 @@ def open_vault(session: Session, *, accept_rollback: bool = False) -> Iterator[O
     """Open the vault the command names, or the selected one, for the length of the context."""
     sources = secret_sources()
     unlocked = unlock_home(session, sources)
-    profiles = profiles_of(unlocked)
-    profile = profiles.find(session.vault)
+    profile = profiles_of(unlocked).find(session.vault)
     secrets = opening_secrets(session, unlocked, sources)
+    with open_profile(profile, unlocked, secrets, accept_rollback=accept_rollback) as opened:
+        yield opened
+
+
+@contextmanager
+def open_profile(
+    profile: Profile, unlocked: Unlocked, secrets: list[Secret], *, accept_rollback: bool = False
+) -> Iterator[Opened]:
+    """Open the vault of a profile for the length of the context, and note its id if that was not known."""
     store = store_of(profile)
     with open_state(unlocked.places.home.state) as state:
         try:
             keeper = keeper_of(profile, store, state, unlocked)
             expected = None if profile.vault_id is None else bytes.fromhex(profile.vault_id)
             opened = keeper.open(secrets, expected=expected, accept_rollback=accept_rollback)
-            profile = profiles.pin(profile, opened.vault_id)
+            profile = profiles_of(unlocked).pin(profile, opened.vault_id)
             keys = VaultKeys(opened.vault_id, opened.keyset, opened.names(profile.prefix))
             yield Opened(profile, store, state, keeper, opened, keys, unlocked, secrets)
         finally:

@@ -14,7 +14,7 @@ from cybous3.cli.opening import (
     access_of,
     home_places,
     keeper_of,
-    open_vault,
+    open_profile,
     opening_secrets,
     profiles_of,
     secret_sources,
@@ -164,15 +164,16 @@ def delete(session: Session, *, name: str, purge: bool, yes: bool) -> None:
 @session_options()
 def status(session: Session, *, name: str | None, accept_rollback: bool) -> int:
     """Show whether the vault can be reached and opened, its generation, epochs and slots, and the clock's skew."""
-    session = replace(session, vault=name or session.vault)
-    unlocked = unlock_home(session)
-    profile = profiles_of(unlocked).find(session.vault)
+    sources = secret_sources()
+    unlocked = unlock_home(session, sources)
+    profile = profiles_of(unlocked).find(name or session.vault)
+    secrets = opening_secrets(session, unlocked, sources)
     shown: dict[str, Any] = {**public_view(profile), "reachable": False, "opened": False}
     failure: CybousError | None = None
     try:
         seen = probe(access_of(profile), profile.bucket)
         shown |= {"reachable": True, "latency_ms": seen.latency_ms, "clock_skew_s": seen.clock_skew_s}
-        with open_vault(session, accept_rollback=accept_rollback) as opened:
+        with open_profile(profile, unlocked, secrets, accept_rollback=accept_rollback) as opened:
             shown |= {"opened": True, **_describe(opened.vault)}
     except CybousError as error:
         failure = error

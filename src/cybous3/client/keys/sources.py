@@ -138,5 +138,5 @@ def _checked(kind: SecretKind, raw: bytes, origin: str) -> str:
         raise BadSource(f"the {kind.name} from {origin} is not UTF-8 text") from error
     text = text.removesuffix("\n").removesuffix("\r")
     if not text.strip():
-        raise BadSource(f"the {kind.name} from {origin} is empty")
+        raise BadSource(f"{origin} gives no {kind.name}: it is empty")
     return text
