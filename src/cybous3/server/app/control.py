@@ -1,7 +1,8 @@
 """Named servers on this machine, run in the background: start, stop, look.
 
 What a name stands for is one directory: settings, log, data. Whether its server runs is told by the lock on the data,
-never by a number in a file; a process is only signalled when its number and its start time are both those that were written down.
+never by a number in a file; a process is only signalled when its number and its start time are both those that were
+written down.
 """
 
 import http.client
@@ -31,7 +32,7 @@ TAIL_LINES: Final = 20
 
 _START_S: Final = 30.0
 _OTHER_START_S: Final = 90.0
-_TERMINATE_S: Final = 5.0
+_TERMINATE_S: Final = 3.0
 _POLL_S: Final = 0.05
 _ANSWER_S: Final = 6.0
 # The exit codes of `swifts3 serve` that mean the same here; docs/reference/exit-codes.md.
@@ -281,7 +282,7 @@ def _since(log: Path, began: int) -> list[str]:
 
 
 def _end(place: DataDirectory, instance: Instance, timeout_s: float) -> Ending:
-    ask(instance, "POST", "/-/drain")
+    ask(instance, "POST", "/-/drain", max(0.5, min(timeout_s, _ANSWER_S)))
     if _released(place, timeout_s):
         return "drained"
     process = _process(instance)

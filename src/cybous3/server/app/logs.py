@@ -7,6 +7,7 @@ import logging
 import logging.handlers
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -35,6 +36,14 @@ class _StreamSink:
     msg = debug = info = warning = error = critical = exception = line
 
 
+class _PrivateFile(logging.handlers.RotatingFileHandler):
+    """A rotated file that nobody else may read, each time it is made anew."""
+
+    def _open(self) -> TextIOWrapper:
+        handle = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        return os.fdopen(handle, "a", encoding="utf-8")
+
+
 class FileSink:
     """Lines to a file of bounded size, with a few older ones beside it."""
 
@@ -42,16 +51,17 @@ class FileSink:
         """Open the file for the user alone. LocalError."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
-            self._handler = logging.handlers.RotatingFileHandler(
-                path, maxBytes=_FILE_BYTES, backupCount=_FILES, encoding="utf-8"
-            )
+            self._handler = _PrivateFile(path, maxBytes=_FILE_BYTES, backupCount=_FILES, encoding="utf-8")
         except OSError as error:
             raise local(f"cannot write the log file {str(path)!r}", error) from error
 
     def line(self, text: str) -> None:
         """Write one line, rotating first if the file is full."""
         self._handler.emit(logging.LogRecord("swifts3", logging.INFO, "", 0, text, None, None))
+
+    def close(self) -> None:
+        """Close the file; a line after this opens it again."""
+        self._handler.close()
 
     msg = debug = info = warning = error = critical = exception = line
 

@@ -171,6 +171,8 @@ def run_server(config: ServerConfig, show_root_key: ShowRootKey, strays: Sequenc
             run(_serve(config, bound, sink, show_root_key))
         finally:
             bound.close()
+            if isinstance(sink, FileSink):
+                sink.close()
 
 
 def _bind(config: ServerConfig) -> _Bound:
