@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 GENERATORS = (
     ("tools/generate_operations.py", ("src/cybous3/server/wire/generated", "docs/reference/operations.md")),
     ("tools/generate_cli_reference.py", ("docs/reference/cli.md",)),
+    ("tools/make_vectors.py", ("vectors/format-v1", "docs/spec/worked-example.md")),
     ("tools/generate_reference.py", ("docs/reference/config.md", "docs/reference/errors.md")),
 )
 
