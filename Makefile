@@ -7,7 +7,7 @@ PATHS = src tests tools
 
 # How many test processes: the machine's cores, at least two, at most eight.
 JOBS = $$(n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ "$$n" -gt 8 ] && n=8; [ "$$n" -lt 2 ] && n=2; echo "$$n")
-PYTEST = pytest -q -n "$(JOBS)" --dist loadscope
+PYTEST = pytest -q -n "$(JOBS)" --dist loadscope --no-loadscope-reorder
 # Server and client processes that tests start are measured too (patch = subprocess in pyproject.toml).
 COVERED = $(PY) -m coverage erase && $(PY) -m coverage run -m $(PYTEST)
 

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import pytest
+from obstore.store import S3Store
 
 from tests.support.server import Key, Server
 
@@ -102,6 +103,20 @@ def boto3_client(endpoint: str, key: Key) -> Any:  # boto3 makes its classes at 
     )
     OPEN_CLIENTS.append(client)
     return client
+
+
+def obstore_client(endpoint: str, key: Key, bucket: str) -> S3Store:
+    """Return an obstore store over one bucket."""
+    return S3Store(
+        bucket,
+        endpoint=endpoint,
+        region="us-east-1",
+        access_key_id=key.access_key,
+        secret_access_key=key.secret_key,
+        virtual_hosted_style_request=False,
+        client_options={"allow_http": True},
+        retry_config={"max_retries": 0},
+    )
 
 
 def script(name: str) -> list[str]:

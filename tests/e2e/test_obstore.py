@@ -4,9 +4,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import obstore
-from obstore.store import S3Store
 
-from tests.e2e.promises import MIB, Promises
+from tests.e2e.promises import MIB, Promises, obstore_client
 from tests.support.server import Server
 
 
@@ -15,16 +14,7 @@ class Obstore:
 
     def __init__(self, server: Server, bucket: str, scratch: Path) -> None:
         del scratch
-        self.store = S3Store(
-            bucket,
-            endpoint=server.endpoint,
-            region="us-east-1",
-            access_key_id=server.root.access_key,
-            secret_access_key=server.root.secret_key,
-            virtual_hosted_style_request=False,
-            client_options={"allow_http": True},
-            retry_config={"max_retries": 0},
-        )
+        self.store = obstore_client(server.endpoint, server.root, bucket)
 
     def put(self, key: str, source: Path) -> None:
         obstore.put(self.store, key, source, use_multipart=False)

@@ -8,7 +8,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,13 +45,14 @@ class Module:
         return "generated" in self.text[:400].lower() and "/generated/" in self.name
 
 
-def modules() -> list[Module]:
-    """Return every module of the package."""
+@cache
+def modules() -> tuple[Module, ...]:
+    """Return every module of the package, read and parsed once."""
     base = SOURCE / "cybous3"
-    return [
+    return tuple(
         Module(path.relative_to(base).as_posix(), path.read_text(encoding="utf-8"))
         for path in sorted(base.rglob("*.py"))
-    ]
+    )
 
 
 def _called(node: ast.expr) -> str:
