@@ -1,11 +1,12 @@
 """S3's XML, read strictly and written by hand.
 
-Reading is bounded: a document has a size limit, a depth limit, and neither DTD nor entities of its own; it is UTF-8
-whatever it declares. The tree is built in C (a page of 1,000 keys in a few milliseconds); names lose their namespace,
-which half of the servers leave out. What is missing or unreadable raises, it never becomes a default.
+Reading is bounded: a document has a size limit, and neither DTD nor entities of its own; it is UTF-8 whatever it
+declares, and nothing here recurses into it. The tree is built in C (a page of 1,000 keys in a few milliseconds); names
+lose their namespace, which half of the servers leave out. What is missing or unreadable raises, it never becomes a
+default.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from urllib.parse import unquote_plus
 from xml.etree.ElementTree import Element, ParseError, XMLParser
@@ -14,7 +15,6 @@ from cybous3.client.stores.errors import ServerFailed
 from cybous3.client.stores.port import BucketInfo, Entry, Page, Part, UploadInfo
 
 DOCUMENT_BYTES_MAX = 16 * 1024 * 1024
-_DEPTH_MAX = 12
 # A document type is the door to entities; S3 never sends one, and in a key "<" is always written "&lt;".
 # A NUL gives away UTF-16, in which one could hide; expat reads it whatever encoding it is told to expect.
 _FORBIDDEN = (b"<!DOCTYPE", b"<!ENTITY", b"\0")
@@ -26,11 +26,13 @@ def parse(data: bytes, *roots: str) -> Element:
         raise _unreadable("a document no S3 server sends")
     parser = XMLParser(encoding="utf-8")  # noqa: S314  # document types, the danger meant, were refused above
     try:
-        parser.feed(data)
+        # Without its declaration the usual namespace costs nothing; another one is taken off name by name.
+        parser.feed(data.replace(_DECLARATION, b"", 1))
         root: Element = parser.close()
     except ParseError as error:
         raise _unreadable(f"unreadable XML ({error})") from error
-    _strip_namespaces(root)
+    if root.tag[0] == "{":
+        _strip_namespaces(root)
     if roots and root.tag not in roots:
         raise _unreadable(f"<{root.tag}> where <{roots[0]}> was expected")
     return root
@@ -52,10 +54,7 @@ def optional(element: Element, name: str) -> str | None:
 def list_page(root: Element, *, version: int) -> Page:
     """Read a ListBucketResult of ListObjectsV2, or of ListObjects where `version` is 1."""
     decode = _key_decoder(root)
-    entries = [
-        Entry(decode(text(item, "Key")), _size(item), etag(text(item, "ETag")), moment(text(item, "LastModified")))
-        for item in root.iterfind("Contents")
-    ]
+    entries = [_entry(item, decode) for item in root.iterfind("Contents")]
     prefixes = [decode(text(item, "Prefix")) for item in root.iterfind("CommonPrefixes")]
     if optional(root, "IsTruncated") != "true":
         return Page(entries, prefixes, None)
@@ -141,6 +140,7 @@ def moment(raw: str) -> float:
 
 
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+_DECLARATION = f' xmlns="{_NAMESPACE}"'.encode()
 
 
 def _part_item(part: Part) -> str:
@@ -148,8 +148,21 @@ def _part_item(part: Part) -> str:
     return f"<Part>{crc32}<ETag>&quot;{escape(part.etag)}&quot;</ETag><PartNumber>{part.number}</PartNumber></Part>"
 
 
+def _entry(item: Element, decode: "_KeyDecoder") -> Entry:
+    """Read one entry of a listing; one pass over its children, since a page has thousands."""
+    fields = {child.tag: child.text or "" for child in item}
+    try:
+        key, size, tag, modified = fields["Key"], fields["Size"], fields["ETag"], fields["LastModified"]
+    except KeyError as error:
+        raise _unreadable(f"<Contents> without <{error.args[0]}>") from error
+    return Entry(decode(key), _number(size), etag(tag), moment(modified))
+
+
 def _size(item: Element) -> int:
-    raw = text(item, "Size")
+    return _number(text(item, "Size"))
+
+
+def _number(raw: str) -> int:
     if not (raw.isascii() and raw.isdigit()):
         raise _unreadable(f"the size {raw[:30]!r}")
     return int(raw)
@@ -175,20 +188,8 @@ def _key_decoder(root: Element) -> _KeyDecoder:
 
 
 def _strip_namespaces(root: Element) -> None:
-    for element in _bounded(root):
-        if element.tag[0] == "{":
-            element.tag = element.tag.partition("}")[2]
-
-
-def _bounded(root: Element) -> Iterator[Element]:
-    """Yield every element, level by level. Deeper nesting than any S3 document has raises."""
-    level = [root]
-    for _ in range(_DEPTH_MAX):
-        yield from level
-        level = [child for element in level for child in element]
-        if not level:
-            return
-    raise _unreadable("a document nested deeper than any of S3's")
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
 
 
 def _unreadable(what: str) -> ServerFailed:
