@@ -266,12 +266,13 @@ class Connection(asyncio.BufferedProtocol):
         self._stats.requests += 1
         self._stats.in_flight += 1
         try:
-            response = await self._call(head, self._open_body(head))
-            keep = self._may_keep(head, response)
-            return await self._send(head, response, keep=keep) and await self._drain_body()
+            response = await self._call(head, _EMPTY_BODY if head.length == 0 else self._open_body(head))
+            keep = await self._send(head, response, keep=self._may_keep(head, response))
+            return keep and (self._body is None or await self._drain_body())
         finally:
             self._stats.in_flight -= 1
-            self._close_body()
+            if self._body is not None:
+                self._close_body()
 
     async def _call(self, head: Head, body: SizedBody | ChunkedBody | EmptyBody) -> Response:
         """Return the handler's answer, or ours when the handler failed or the body was at fault."""
@@ -307,28 +308,34 @@ class Connection(asyncio.BufferedProtocol):
     async def _send(self, head: Head, response: Response, *, keep: bool) -> bool:
         """Send the answer whole, or raise; return whether the connection may still be kept."""
         body = response.body
+        if isinstance(body, bytes):
+            first, body, keep = self._encode(head, response, body, keep=keep)
+            if self._out.send_bytes(first, body):
+                await self._out.flow()
+            return keep
         try:
-            try:
-                first = encode_head(response, method=head.method, close=not keep, modern=head.modern)
-            except BadAnswerError as error:
-                response, keep = self._crashed("bad answer", head, error), False
-                first = encode_head(response, method=head.method, close=True, modern=head.modern)
-            if not sends_body(head.method, response.status):
-                await self._out.send_bytes(first, b"")
-            elif isinstance(response.body, bytes):
-                await self._out.send_bytes(first, response.body)
+            first, instead, keep = self._encode(head, response, b"", keep=keep)
+            if instead or not sends_body(head.method, response.status):
+                self._out.send_bytes(first, instead)
             else:
-                await self._out.send_payload(first, response.body)
+                await self._out.send_payload(first, body)
         finally:
-            if not isinstance(body, bytes):
-                await body.aclose()
+            await body.aclose()
         return keep
+
+    def _encode(self, head: Head, response: Response, body: bytes, *, keep: bool) -> tuple[bytes, bytes, bool]:
+        """Return the answer's head, the bytes behind it and whether to keep; our own failure if it cannot be framed."""
+        try:
+            first = encode_head(response, method=head.method, close=not keep, modern=head.modern)
+        except BadAnswerError as error:
+            keep, response = False, self._crashed("bad answer", head, error)
+            first = encode_head(response, method=head.method, close=True, modern=head.modern)
+            body = cast("bytes", response.body)
+        return first, body if sends_body(head.method, response.status) else b"", keep
 
     # -- bodies
 
-    def _open_body(self, head: Head) -> SizedBody | ChunkedBody | EmptyBody:
-        if head.length == 0:
-            return _EMPTY_BODY
+    def _open_body(self, head: Head) -> SizedBody | ChunkedBody:
         if head.length is None:
             bound = heads.body_bound(head.method, self._limits)
             early, self._pending = self._pending, b""
@@ -362,9 +369,7 @@ class Connection(asyncio.BufferedProtocol):
         return True
 
     def _close_body(self) -> None:
-        body, self._body = self._body, None
-        if body is None:
-            return
+        body, self._body = cast("SizedBody | ChunkedBody", self._body), None
         self._unread = not body.complete
         if isinstance(body, ChunkedBody) and body.complete:
             self._pending = body.rest + self._pending

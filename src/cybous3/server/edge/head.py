@@ -49,12 +49,13 @@ class Head:
 class Parser:
     """Parses the heads of one connection; the tokeniser is reused from one bodiless request to the next."""
 
-    __slots__ = ("_fields", "_limits", "_names", "_target", "_tokeniser")
+    __slots__ = ("_fields", "_host", "_limits", "_names", "_target", "_tokeniser")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._names: dict[bytes, str] = {}
         self._tokeniser: httptools.HttpRequestParser | None = None
+        self._host: str | None = None  # the last that was good: a connection rarely names another
         self._target = b""
         self._fields: list[tuple[str, str]] = []
 
@@ -85,7 +86,9 @@ class Parser:
         _refuse_duplicates(self._fields)
         modern = version == "1.1"
         host = headers.get("host")
-        _check_host(host, modern=modern)
+        if host is None or host != self._host:
+            _check_host(host, modern=modern)
+            self._host = host
         path, query = _target(self._target.decode("ascii"), host, self._limits)
         length = _length(method, headers, self._limits, modern=modern)
         if length != 0:

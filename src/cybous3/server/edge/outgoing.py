@@ -81,15 +81,14 @@ class Outgoing:
         if self._lost or self._transport.is_closing():
             raise ConnectionResetError("the peer went away")
 
-    async def send_bytes(self, head: bytes, body: bytes) -> None:
-        """Send an answer that is at hand."""
+    def send_bytes(self, head: bytes, body: bytes) -> bool:
+        """Send an answer that is at hand; True: wait for `flow` before the next."""
         if len(body) <= _JOIN_BYTES_MAX:
             self.write(head + body)
         else:
             self.write(head)
             self.write(body)
-        if self._blocked is not None:
-            await self.flow()
+        return self._blocked is not None
 
     async def send_payload(self, head: bytes, payload: Payload) -> None:
         """Send an answer whose body is a payload; the payload stays the caller's to close.
@@ -105,7 +104,8 @@ class Outgoing:
             raise TruncatedError("a payload's spans are not as long as the payload")
         at_hand = read_cached(spans) if payload.length <= CACHED_BYTES_MAX else None
         if at_hand is not None:
-            await self.send_bytes(head, at_hand)
+            self.send_bytes(head, at_hand)
+            await self.flow()
         else:
             await self._send_spans(head, spans)
 
