@@ -9,16 +9,16 @@ import click
 
 from cybous3.cli.opening import Opened, open_vault, secret_sources, unlock_home
 from cybous3.cli.options import Session, session_options
+from cybous3.cli.slots import group as slots
 from cybous3.client.keys.errors import NoSecret
 from cybous3.client.keys.files import write_private
 from cybous3.client.keys.sources import MNEMONIC, PASSPHRASE
-from cybous3.client.vault.opening import LabelledSecret, SeedSecret
+from cybous3.client.vault.opening import LabelledSecret
 from cybous3.crypto.mnemonic import create_mnemonic, mnemonic_fingerprint
 from cybous3.crypto.slots import PASSPHRASE as PASSPHRASE_SLOT
-from cybous3.crypto.slots import PassphraseSecret
+from cybous3.crypto.slots import PassphraseSecret, Secret, Slot
 from cybous3.crypto.vault import OpenVault
 
-WORDS_LABEL = "recovery words"
 _LIMITS = {
     False: (
         "new files are wrapped under the new epoch; files stored before keep theirs",
@@ -34,6 +34,9 @@ _LIMITS = {
 @click.group()
 def group() -> None:
     """Create, check and rotate keys."""
+
+
+group.add_command(slots)
 
 
 @group.command()
@@ -78,9 +81,7 @@ def fingerprint(session: Session) -> None:
 
 @group.command()
 @click.option("--master", is_flag=True, help="Also replace the vault's master key and re-make its slots.")
-@click.option(
-    "--drop-slots", is_flag=True, help="With --master: leave out passphrase slots no passphrase was given for."
-)
+@click.option("--drop-slots", is_flag=True, help="With --master: leave out slots whose secret is not here.")
 @session_options()
 def rotate(session: Session, *, master: bool, drop_slots: bool) -> None:
     """Begin a new epoch of the vault's keys: files stored from now on are wrapped under a new key."""
@@ -102,25 +103,33 @@ def rotate(session: Session, *, master: bool, drop_slots: bool) -> None:
 
 
 def _remaining(opened: Opened, *, drop_slots: bool) -> Sequence[LabelledSecret]:
-    """Return the secrets whose slots survive a new master key: the words, and a passphrase that opens one now."""
-    remaining: list[LabelledSecret] = [(SeedSecret(opened.unlocked.seed), WORDS_LABEL)]
-    slots = [slot for slot in opened.vault.document.slots if slot.kind == PASSPHRASE_SLOT]
-    if not slots or drop_slots:
-        return remaining
-    secret = next((each for each in opened.secrets if isinstance(each, PassphraseSecret)), None) or _asked()
-    if secret is None:
+    """Return the secrets whose slots survive a new master key: a slot is re-made only by who has its secret.
+
+    Slots nobody here can re-make are left out only if that was asked for: they may be somebody else's way in.
+    """
+    remaining, lost = _matched(opened.vault, opened.secrets)
+    if any(slot.kind == PASSPHRASE_SLOT for slot in lost) and not drop_slots:
+        passphrase = secret_sources().ask(PASSPHRASE)
+        if passphrase is not None:
+            remaining, lost = _matched(opened.vault, [*opened.secrets, PassphraseSecret(passphrase)])
+    if lost and not drop_slots:
+        named = ", ".join(f"{slot.kind} {slot.label!r}" for slot in lost)
         raise NoSecret(
-            f"the vault has {len(slots)} passphrase slots, and a slot is re-made only with its passphrase",
-            hint="give it with --passphrase-file, or leave such slots out with --drop-slots",
+            f"a slot is re-made only with its secret, and these would be lost: {named}",
+            hint="give a passphrase with --passphrase-file, or leave such slots out with --drop-slots",
         )
-    kept = next((slot for slot in slots if slot.open(secret, opened.vault.vault_id) is not None), None)
-    if kept is None:
-        raise NoSecret("this passphrase opens no slot of the vault", hint="check it, or use --drop-slots")
-    remaining.append((secret, kept.label))
     return remaining
 
 
-def _asked() -> PassphraseSecret | None:
-    """Return the passphrase a person types for its slot, None where nobody sits."""
-    passphrase = secret_sources().ask(PASSPHRASE)
-    return None if passphrase is None else PassphraseSecret(passphrase)
+def _matched(vault: OpenVault, secrets: Sequence[Secret]) -> tuple[list[LabelledSecret], list[Slot]]:
+    """Pair each slot with the secret that opens it; return the pairs, and the slots that none opens."""
+    found: list[LabelledSecret] = []
+    lost: list[Slot] = []
+    for slot in vault.document.slots:
+        fitting = (s for s in secrets if s.kind == slot.kind and slot.open(s, vault.vault_id) is not None)
+        secret = next(fitting, None)
+        if secret is None:
+            lost.append(slot)
+        else:
+            found.append((secret, slot.label))
+    return found, lost

@@ -9,6 +9,12 @@ class NoSuchVault(CybousError):
     exit_code = 3
 
 
+class NoSuchSlot(CybousError):
+    """The vault has no slot of that id."""
+
+    exit_code = 3
+
+
 class NoVaultThere(CybousError):
     """The bucket and prefix hold no vault document. Never answered by making one."""
 
