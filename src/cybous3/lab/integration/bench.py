@@ -127,13 +127,16 @@ def bench(access: Access, scratch: Path, say: Callable[[str], None]) -> Iterator
     try:
         alice = Machine(scratch / "home-alice", store, seed)
         made = Bench(access, bucket, scratch, buckets, store, seed, alice, [alice])
-        yield made
-        for machine in made.machines:
-            machine.state.close()
+        try:
+            yield made
+        finally:
+            for machine in made.machines:
+                machine.state.close()
     finally:
         leftover = _empty(store)
         buckets.delete_bucket(bucket)
         store.close()
+        buckets.close()
         say(f"removed bucket {bucket} ({leftover} objects)")
 
 
