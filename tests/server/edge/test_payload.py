@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import os
+import re
 import socket
 import ssl
 import time
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from cybous3.server.edge import outgoing
+from cybous3.server.edge import outgoing, sendfile
 from cybous3.server.edge.limits import Limits
+from cybous3.server.edge.sendfile import AVAILABLE, read_cached
 from cybous3.server.wire.message import FileSpan, Payload, Request, Response
 from tests.server.edge.conftest import Edge, read_all
 
@@ -246,19 +248,41 @@ def test_tls_carries_bodies_both_ways(start_edge: Start, certificate: tuple[Path
     client.close()
 
 
-def test_a_file_waits_for_the_answer_before_it(start_edge: Start, tmp_path: Path) -> None:
+def test_a_file_waits_for_the_answer_before_it(
+    start_edge: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The socket is handed to sendfile only when the transport has nothing left to send."""
+    monkeypatch.setattr(outgoing, "read_cached", lambda _: None)
     path = tmp_path / "file"
-    path.write_bytes(os.urandom(MIB))
-    first = os.urandom(6 * MIB)
+    path.write_bytes(os.urandom(300_000))
+    first = os.urandom(60_000)
 
     async def handler(request: Request) -> Response:
         return Response(200, [], first if request.path == "/first" else FilePayload(path))
 
     edge = start_edge(handler)
     with _slow_socket(edge) as sock:
-        sock.sendall(b"GET /first HTTP/1.1\r\nHost: x\r\n\r\n" + GET)
+        sock.sendall((b"GET /first HTTP/1.1\r\nHost: x\r\n\r\n" + GET) * 30)
         sock.shutdown(socket.SHUT_WR)
+        time.sleep(0.3)
         heard = read_all(sock)
-    assert heard.index(first) < heard.index(path.read_bytes())
-    assert heard.endswith(path.read_bytes())
+    bodies = re.split(rb"HTTP/1.1 200 OK\r\n.*?\r\n\r\n", heard, flags=re.DOTALL)[1:]
+    assert bodies == [first, path.read_bytes()] * 30
+
+
+@pytest.mark.skipif(not AVAILABLE, reason="only Linux can ask for what is cached")
+def test_what_cannot_be_read_at_once_is_left_to_the_thread(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 100)
+    with path.open("rb") as file:
+        assert read_cached([FileSpan(file.fileno(), 10, 20)]) == b"x" * 20
+        assert read_cached([FileSpan(file.fileno(), 90, 20)]) is None
+    assert read_cached([FileSpan(-1, 0, 20)]) is None
+
+
+def test_systems_without_sendfile_use_chunks(start_edge: Start, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outgoing, "AVAILABLE", False)
+    monkeypatch.setattr(sendfile, "AVAILABLE", False)
+    assert read_cached([]) is None
+    edge = start_edge(serving(lambda: FilePayload(file)))
+    assert edge.talk(GET, half_close=True).endswith(file.read_bytes())

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from typing import Final
 
 from cybous3.server.admin.metrics import Metrics
+from cybous3.server.app.loop import connections_that_fit, raise_file_limit
 from cybous3.server.app.problems import StartError
 from cybous3.server.config.settings import ServerConfig
 from cybous3.server.edge.limits import DEFAULT_LIMITS
@@ -70,5 +71,6 @@ def tls_context(config: ServerConfig) -> ssl.SSLContext | None:
 
 async def open_port(config: ServerConfig, sockets: Sequence[socket.socket], handler: Handler) -> EdgeServer:
     """Serve the S3 port on listening sockets. StartError."""
-    limits = replace(DEFAULT_LIMITS, connections=config.connections)
+    connections = connections_that_fit(config.connections, raise_file_limit())
+    limits = replace(DEFAULT_LIMITS, connections=connections)
     return await serve(sockets, handler, limits=limits, tls=tls_context(config))

@@ -15,6 +15,7 @@ INTERRUPTED: Final = 130
 # A thread that comes back from the disk or a hash waits up to this long for the interpreter; Python's 5 ms are too long
 # beside a request of 0.1 ms.
 _SWITCH_INTERVAL_S: Final = 0.0005
+_OTHER_FILES: Final = 128  # index, log, blobs being written
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
@@ -30,14 +31,23 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         return runner.run(main)
 
 
-def raise_file_limit() -> None:
-    """Allow as many open files as the system lets this user have: every connection and every blob being read is one."""
-    with suppress(ImportError):  # there is no such limit on Windows
-        import resource  # noqa: PLC0415 - not everywhere
+def raise_file_limit() -> int | None:
+    """Allow as many open files as the system lets this user have, and return how many; None: there is no such limit."""
+    try:
+        import resource  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        return None
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (ValueError, OSError):  # macOS says unlimited and means less
+        return soft
+    return None if hard == resource.RLIM_INFINITY else hard
 
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        with suppress(ValueError, OSError):  # macOS calls it unlimited and means less
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+def connections_that_fit(wanted: int, files: int | None) -> int:
+    """Return how many connections may be open when `files` files may be: each may read a blob."""
+    return wanted if files is None else max(1, min(wanted, (files - _OTHER_FILES) // 2))
 
 
 class Stop:

@@ -86,6 +86,8 @@ class Supervisor:
     async def drain(self, deadline_s: float) -> bool:
         """Let every worker finish and end. False when one had to be killed."""
         self._ending = True
+        for sock in self._sockets:
+            sock.close()  # each worker closes its own; with ours open, new connections would wait for nobody
         for worker in self._workers:
             self._send(worker, signal.SIGTERM)
         tasks = [worker.task for worker in self._workers if worker.task is not None]
@@ -95,8 +97,6 @@ class Supervisor:
                 self._send(worker, signal.SIGKILL)
         if late:
             await asyncio.wait(late, timeout=_KILL_PATIENCE_S)
-        for sock in self._sockets:
-            sock.close()
         return not late
 
     async def _first_ready(self, worker: _Worker) -> None:

@@ -170,11 +170,6 @@ class SizedBody(_Pull):
             await self._wait()
         return self._take()
 
-    def discard(self) -> None:
-        """Throw away what waits; what is still to come will be thrown away by the next call."""
-        self._early = b""
-        self._take()
-
     def close(self) -> None:
         """Give the buffer back. Nothing may be received or read after this."""
         self._cancel_timer()
@@ -253,11 +248,6 @@ class ChunkedBody(_Pull):
         piece = self._join()
         self._link.resume()
         return piece
-
-    def discard(self) -> None:
-        """Throw away what waits."""
-        self._pieces, self._waiting = [], 0
-        self._link.resume()
 
     def close(self) -> None:
         """Nothing is held that needs giving back."""

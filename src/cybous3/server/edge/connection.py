@@ -45,7 +45,7 @@ class Connection(asyncio.BufferedProtocol):
         self._limits = shared.limits
         self._stats = shared.stats
         self._loop = asyncio.get_running_loop()
-        self._scratch = shared.receive_buffer()
+        self._scratch = shared.scratch
         self._parser = Parser(shared.limits)
         self._pending = b""  # received, not yet understood
         self._body: SizedBody | ChunkedBody | None = None

@@ -1,6 +1,5 @@
 """What all connections of one server share."""
 
-import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -12,9 +11,9 @@ from cybous3.server.wire.message import Request, Response
 
 Handler = Callable[[Request], Awaitable[Response]]
 
-# A shared receive buffer is filled and emptied within one callback, except where receiving itself is asynchronous.
-SHARED_SCRATCH = sys.platform != "win32"
-SCRATCH_BYTES = 256 * KIB if SHARED_SCRATCH else 32 * KIB
+# What one read may bring. Every loop fills a protocol's buffer and tells of it within one callback (Windows' too: it
+# receives into its own and copies), so all connections share one.
+SCRATCH_BYTES = 256 * KIB
 
 
 def _nobody() -> None:
@@ -33,8 +32,5 @@ class Shared:
     draining: bool = False
     stats: EdgeStats = field(default_factory=EdgeStats)
     changed: Callable[[], None] = _nobody  # a connection came or went
+    # Received into by every connection that is not receiving a large body.
     scratch: memoryview = field(default_factory=lambda: memoryview(bytearray(SCRATCH_BYTES)))
-
-    def receive_buffer(self) -> memoryview:
-        """Return the buffer a connection receives into while it is not receiving a large body."""
-        return self.scratch if SHARED_SCRATCH else memoryview(bytearray(SCRATCH_BYTES))

@@ -1,0 +1,80 @@
+"""Workers that cannot start, or die young: told, and not tried in a tight circle."""
+
+import asyncio
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from cybous3.server.app import supervisor
+from cybous3.server.app.problems import StartError
+from cybous3.server.app.sockets import listen_many
+from cybous3.server.app.supervisor import Supervisor
+from cybous3.server.config.settings import ServerConfig
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="one worker there")
+
+
+def sockets() -> list[socket.socket]:
+    return listen_many(("127.0.0.1", 0), "--listen", 2)
+
+
+def config(tmp_path: Path) -> ServerConfig:
+    return ServerConfig(tmp_path / "data", workers=2)
+
+
+def test_a_worker_that_cannot_start_ends_the_start(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("not a directory")
+    lines: list[str] = []
+
+    async def main() -> None:
+        group = Supervisor(config(tmp_path), sockets(), tmp_path, lines.append)
+        with pytest.raises(StartError, match="a worker ended while it was starting"):
+            await group.start()
+        with pytest.raises(RuntimeError, match="2 of 2 workers are not running"):
+            await group.check()
+        assert await group.drain(1.0)
+
+    asyncio.run(main())
+    assert any("worker cannot start" in line for line in lines)
+    assert not any("Traceback" in line for line in lines)
+
+
+def test_workers_that_are_never_ready_are_told_and_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sleeper = tmp_path / "python"
+    sleeper.write_text("#!/bin/sh\ntrap '' TERM\nwhile true; do sleep 0.1; done\n")
+    sleeper.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(sleeper))
+    monkeypatch.setattr(supervisor, "_START_PATIENCE_S", 0.5)
+    monkeypatch.setattr(supervisor, "_KILL_PATIENCE_S", 0.5)
+
+    async def main() -> None:
+        group = Supervisor(config(tmp_path), sockets(), tmp_path)
+        with pytest.raises(StartError, match="were not ready within"):
+            await group.start()
+        pids = group.pids()
+        assert len(pids) == 2
+        assert await group.drain(0.1) is False
+        assert group.pids() == []
+
+    asyncio.run(main())
+
+
+def test_who_dies_young_waits_before_the_next_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    monkeypatch.setattr(supervisor, "_START_PATIENCE_S", 0.5)
+
+    async def main() -> None:
+        group = Supervisor(config(tmp_path), sockets(), tmp_path)
+        with pytest.raises(StartError):
+            await group.start()
+        await asyncio.sleep(1.6)
+        assert await group.drain(0.1)
+
+    with capture_logs() as logs:
+        asyncio.run(main())
+    pauses = [line["restart_in_s"] for line in logs if line["event"] == "worker died" and line["slot"] == "w0"]
+    assert pauses[:2] == [0.5, 1.0]
+    assert len(pauses) <= 3
