@@ -1,5 +1,6 @@
 import secrets
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,13 +20,15 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.
 
 
 @pytest.fixture(scope="session")
-def logged_in(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def logged_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
     """Log in once for all tests, for a login is made to be slow; return the home, and a copy of it as it was then."""
     place = tmp_path_factory.mktemp("logged-in")
     home, copy = place / "home", place / "copy"
-    Person(home).log_in()
+    person = Person(home)
+    person.log_in()
     shutil.copytree(home, copy)
-    return home, copy
+    yield home, copy
+    person.run("logout")  # a kernel keyring has room for so many homes
 
 
 @pytest.fixture
