@@ -1,16 +1,20 @@
 """Rebuild what is generated and checked in, or (--check) say whether it is up to date.
 
-GENERATORS is the whole list: the tool, and the files or folders it writes. `--check` runs every tool, compares what it
-wrote with what stood there before, puts the old files back and fails on a difference; `make generate` then is the cure.
+GENERATORS is the whole list: the tool, and the files or folders it writes. `--check` works on a copy, so it never
+touches the tree, whoever else is working in it; a difference fails, and `make generate` is the cure.
 
 Usage: tools/generate.py [--check]
 """
 
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+COPIED = ("src", "tools", "tests", "docs", "vectors", "pyproject.toml")
 
 GENERATORS = (
     ("tools/generate_operations.py", ("src/cybous3/server/wire/generated", "docs/reference/operations.md")),
@@ -20,54 +24,59 @@ GENERATORS = (
 )
 
 
-def snapshot(outputs: tuple[str, ...]) -> dict[Path, bytes]:
-    """Return every file under the outputs with its bytes."""
-    found: dict[Path, bytes] = {}
+def snapshot(root: Path, outputs: tuple[str, ...]) -> dict[str, bytes]:
+    """Return every file under the outputs, by its name below `root`, with its bytes."""
+    found: dict[str, bytes] = {}
     for name in outputs:
-        path = ROOT / name
+        path = root / name
         files = [path] if path.is_file() else [item for item in path.rglob("*") if item.is_file()]
-        found |= {item: item.read_bytes() for item in files if "__pycache__" not in item.parts}
+        kept = (item for item in files if "__pycache__" not in item.parts)
+        found |= {item.relative_to(root).as_posix(): item.read_bytes() for item in kept}
     return found
 
 
-def restore(outputs: tuple[str, ...], before: dict[Path, bytes]) -> None:
-    """Put the outputs back as they were."""
-    for path in snapshot(outputs).keys() - before.keys():
-        path.unlink()
-    for path, content in before.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-
-
-def run(tool: str) -> None:
-    """Run one generator; what it says in anger is shown, and ends the run."""
-    done = subprocess.run([sys.executable, tool], cwd=ROOT, check=False, capture_output=True, text=True)
+def run(root: Path, tool: str) -> None:
+    """Run one generator on the tree at `root`; what it says in anger is shown, and ends the run."""
+    environment = {**os.environ, "PYTHONPATH": str(root / "src")}
+    command = [sys.executable, str(root / tool)]
+    done = subprocess.run(command, cwd=root, env=environment, check=False, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{tool} failed:\n{done.stdout}{done.stderr}")
 
 
-def stale(tool: str, outputs: tuple[str, ...], *, keep: bool) -> list[str]:
-    """Run the tool and return the outputs that changed; `keep` leaves the new ones in place."""
-    before = snapshot(outputs)
-    try:
-        run(tool)
-        after = snapshot(outputs)
-    finally:
-        if not keep:
-            restore(outputs, before)
-    changed = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
-    return sorted(str(path.relative_to(ROOT)) for path in changed)
+def changed(root: Path) -> list[str]:
+    """Run every tool on the tree at `root` and return the outputs that it changed."""
+    found: set[str] = set()
+    for tool, outputs in GENERATORS:
+        before = snapshot(root, outputs)
+        run(root, tool)
+        after = snapshot(root, outputs)
+        found |= {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    return sorted(found)
+
+
+def changed_in_a_copy() -> list[str]:
+    """Return what the tools would change, and change nothing."""
+    with tempfile.TemporaryDirectory(prefix="generated-") as folder:
+        copy = Path(folder)
+        for name in COPIED:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+            elif source.exists():
+                shutil.copy(source, copy / name)
+        return changed(copy)
 
 
 def main(arguments: list[str]) -> int:
-    """Run every generator; with --check nothing is left changed and a difference is a failure."""
+    """Run every generator; with --check nothing is changed and a difference is a failure."""
     check = arguments == ["--check"]
     if arguments and not check:
         sys.exit(__doc__)
-    changed = [name for tool, outputs in GENERATORS for name in stale(tool, outputs, keep=not check)]
-    for name in changed:
+    names = changed_in_a_copy() if check else changed(ROOT)
+    for name in names:
         print(f"{'not up to date' if check else 'rebuilt'}: {name}")
-    if check and changed:
+    if check and names:
         print("run `make generate` and commit what it writes")
         return 1
     print("generated: ok")

@@ -8,7 +8,7 @@ from tools import generate
 
 TOOL = """
 from pathlib import Path
-folder = Path("out")
+folder = Path("docs")
 folder.mkdir(exist_ok=True)
 (folder / "a.txt").write_text("new")
 (folder / "b.txt").write_text("kept")
@@ -18,36 +18,38 @@ folder.mkdir(exist_ok=True)
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make a little tree with one generator, whose first output is stale."""
-    (tmp_path / "tool.py").write_text(TOOL)
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "a.txt").write_text("old")
-    (tmp_path / "out" / "b.txt").write_text("kept")
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "tool.py").write_text(TOOL)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.txt").write_text("old")
+    (tmp_path / "docs" / "b.txt").write_text("kept")
     monkeypatch.setattr(generate, "ROOT", tmp_path)
-    monkeypatch.setattr(generate, "GENERATORS", (("tool.py", ("out",)),))
+    monkeypatch.setattr(generate, "GENERATORS", (("tools/tool.py", ("docs",)),))
     return tmp_path
 
 
 def test_a_check_names_what_is_stale_and_changes_nothing(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert generate.main(["--check"]) == 1
-    assert "not up to date: out/a.txt" in capsys.readouterr().out.replace("\\", "/")
-    assert (tree / "out" / "a.txt").read_text() == "old"
+    assert "not up to date: docs/a.txt" in capsys.readouterr().out
+    assert (tree / "docs" / "a.txt").read_text() == "old"
 
 
-def test_a_file_that_should_not_be_there_is_stale_too(tree: Path) -> None:
-    """What the tool wrote and the tree does not have counts, and is taken away again."""
-    (tree / "out" / "b.txt").unlink()
-    assert generate.stale("tool.py", ("out",), keep=False) == [str(Path("out/a.txt")), str(Path("out/b.txt"))]
-    assert not (tree / "out" / "b.txt").exists()
+def test_a_missing_file_is_stale_too(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the tool writes and the tree does not have counts, and is not left behind."""
+    (tree / "docs" / "b.txt").unlink()
+    assert generate.main(["--check"]) == 1
+    assert "docs/b.txt" in capsys.readouterr().out
+    assert not (tree / "docs" / "b.txt").exists()
 
 
 def test_generating_twice_changes_nothing_more(tree: Path) -> None:
     assert generate.main([]) == 0
-    assert (tree / "out" / "a.txt").read_text() == "new"
+    assert (tree / "docs" / "a.txt").read_text() == "new"
     assert generate.main(["--check"]) == 0
 
 
 def test_a_generator_that_fails_ends_the_run(tree: Path) -> None:
-    (tree / "tool.py").write_text("raise SystemExit('no model')")
+    (tree / "tools" / "tool.py").write_text("raise SystemExit('no model')")
     with pytest.raises(SystemExit, match="no model"):
         generate.main(["--check"])
 
