@@ -105,6 +105,7 @@ class Connection(asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         """Take note that the peer sends no more. It may still wait for an answer; TLS knows no half-closed state."""
         self._end_input("the peer ended its request early")
+        self._out.release()  # the transport may close as soon as this returns
         waits = self._phase == _BUSY or (self._phase != _LAST and bool(self._pending))
         return waits and not self._shared.secure
 
@@ -391,6 +392,7 @@ class Connection(asyncio.BufferedProtocol):
         self._phase, self._deadline = _LAST, self._loop.time() + self._limits.linger_s
         if self._transport.is_closing():
             return
+        self._out.release()
         if not self._unread or self._ended:
             self._transport.close()
             return

@@ -25,6 +25,7 @@ class Outgoing:
         self._blocked: asyncio.Future[None] | None = None
         self._file_socket: socket.socket | None = None  # while sendfile has the connection
         self._lost = False
+        self._held = b""  # given to the outbox, not yet to the transport
         self._looked = (0, 0)  # what was sent and unsent when last looked
         self._progress_s = 0.0
 
@@ -55,7 +56,7 @@ class Outgoing:
 
     def unsent(self) -> bool:
         """Return whether something waits for the peer to take it."""
-        return self._file_socket is not None or bool(self._transport.get_write_buffer_size())
+        return self._file_socket is not None or bool(self._held) or bool(self._transport.get_write_buffer_size())
 
     def stalled(self, now: float) -> bool:
         """Return whether the peer has taken nothing of what waits for it, for too long. To be asked now and then."""
@@ -71,8 +72,28 @@ class Outgoing:
         """Give bytes to the transport. ConnectionResetError when it is closed."""
         if self._transport.is_closing():
             raise ConnectionResetError("the connection is closed")
+        self.release()
         self._shared.stats.bytes_out += len(data)
         self._transport.write(data)
+
+    def hold(self, data: bytes) -> None:
+        """Have bytes written together with what other connections hold, within this turn of the loop."""
+        if self._transport.is_closing():
+            raise ConnectionResetError("the connection is closed")
+        self._shared.stats.bytes_out += len(data)
+        if self._held:
+            self._held += data
+            if len(self._held) > _JOIN_BYTES_MAX:
+                self.release()
+            return
+        self._held = data
+        self._shared.outbox.add(self)
+
+    def release(self) -> None:
+        """Give the transport what is held."""
+        held, self._held = self._held, b""
+        if held and not self._transport.is_closing():
+            self._transport.write(held)
 
     async def flow(self) -> None:
         """Wait until the transport takes more. ConnectionResetError when the peer is gone."""
@@ -84,7 +105,7 @@ class Outgoing:
     def send_bytes(self, head: bytes, body: bytes) -> bool:
         """Send an answer that is at hand; True: wait for `flow` before the next."""
         if len(body) <= _JOIN_BYTES_MAX:
-            self.write(head + body)
+            self.hold(head + body)
         else:
             self.write(head)
             self.write(body)
@@ -122,6 +143,7 @@ class Outgoing:
             raise TruncatedError("a payload is not as long as it says")
 
     async def _send_spans(self, head: bytes, spans: Sequence[FileSpan]) -> None:
+        self.release()
         if self._transport.get_write_buffer_size():
             await self._flush(head)
             head = b""

@@ -11,7 +11,7 @@ import structlog
 from cybous3.server.edge.body import BufferPool
 from cybous3.server.edge.connection import Connection
 from cybous3.server.edge.limits import DEFAULT_LIMITS, Limits
-from cybous3.server.edge.shared import Handler, Shared
+from cybous3.server.edge.shared import Handler, Outbox, Shared
 from cybous3.server.edge.stats import EdgeStats
 
 _log = structlog.get_logger("cybous3.edge")
@@ -26,10 +26,12 @@ class EdgeServer:
         self._limits = limits
         self._tls = tls
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="edge-send")
-        self._shared = Shared(handler, limits, self._threads, BufferPool(limits.piece_bytes), secure=tls is not None)
+        self._loop = asyncio.get_running_loop()
+        self._shared = Shared(
+            handler, limits, self._threads, BufferPool(limits.piece_bytes), Outbox(self._loop), secure=tls is not None
+        )
         self._connections: set[Connection] = set()
         self._servers: list[asyncio.AbstractServer] = []
-        self._loop = asyncio.get_running_loop()
         self._sweeper: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self._shared.changed = self._changed
