@@ -2,7 +2,8 @@
 .POSIX:
 .SUFFIXES:
 
-PY = .venv/bin/python
+# Bytecode is kept although the surroundings may forbid it: the tests start hundreds of processes.
+PY = PYTHONDONTWRITEBYTECODE= .venv/bin/python
 PATHS = src tests tools
 
 # How many test processes: the machine's cores, at least two, at most eight.
