@@ -226,3 +226,18 @@ def _wait_until(true: Callable[[], bool], seconds: float = 10.0) -> None:
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_start_after_a_kill_tells_the_new_server_not_the_dead_one(home: Home) -> None:
+    """On the same ports the new server answers before it has said who it is: the old word must be gone by then."""
+    first = home.json("start", *ANYWHERE)
+    same: list[str] = []
+    for option in ("listen", "admin"):
+        host, port = first[option]  # type: ignore[misc]  # an address
+        same += [f"--{option}" if option == "listen" else "--admin-listen", f"{host}:{port}"]
+    process = psutil.Process(int(str(first["pid"])))
+    process.kill()
+    process.wait(10)
+    second = home.json("start", *same)
+    assert second["pid"] != first["pid"]
+    assert psutil.pid_exists(int(str(second["pid"])))

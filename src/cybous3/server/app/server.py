@@ -166,6 +166,8 @@ def run_server(config: ServerConfig, show_root_key: ShowRootKey, strays: Sequenc
     place = DataDirectory(config.data)
     place.prepare()
     with place.lock():
+        # What a killed server said of itself must not be taken for what this one says, before it says it.
+        discovery.withdraw(config.data)
         bound = _bind(config)
         try:
             run(_serve(config, bound, sink, show_root_key))
