@@ -232,9 +232,10 @@ def test_a_start_after_a_kill_tells_the_new_server_not_the_dead_one(home: Home) 
     """On the same ports the new server answers before it has said who it is: the old word must be gone by then."""
     first = home.json("start", *ANYWHERE)
     same: list[str] = []
-    for option in ("listen", "admin"):
-        host, port = first[option]  # type: ignore[misc]  # an address
-        same += [f"--{option}" if option == "listen" else "--admin-listen", f"{host}:{port}"]
+    for field, option in (("listen", "--listen"), ("admin", "--admin-listen")):
+        address = first[field]
+        assert isinstance(address, list)
+        same += [option, f"{address[0]}:{address[1]}"]
     process = psutil.Process(int(str(first["pid"])))
     process.kill()
     process.wait(10)

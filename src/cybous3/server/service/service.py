@@ -153,7 +153,8 @@ class S3Service:
 
     def _refuse(self, error: Exception, request: Request, ticket: _Ticket) -> tuple[Response, str]:
         if isinstance(error, Denied):
-            _log.info("request denied", request_id=ticket.id, operation=ticket.operation, reason=error.reason.value)
+            # Not above debug: whoever can reach the port could fill the disk with it. The metrics count every denial.
+            _log.debug("request denied", request_id=ticket.id, operation=ticket.operation, reason=error.reason.value)
         return refuse(error, request, ticket.operation, ticket.id, self._host_id)
 
     def _finish(self, response: Response, ticket: _Ticket, code: str) -> Response:

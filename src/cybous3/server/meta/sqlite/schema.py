@@ -14,7 +14,7 @@ to one object or part; `dead` numbers those in the garbage queue, oldest first.
 """
 
 import sqlite3
-from typing import Final
+from typing import ClassVar, Final
 
 from cybous3.core.errors import CybousError
 
@@ -83,6 +83,8 @@ MIGRATIONS: Final = (_V1,)
 
 class IndexTooNewError(CybousError):
     """The index was written by a later release: this one would not know what it means."""
+
+    exit_code: ClassVar[int] = 13
 
 
 def migrate(connection: sqlite3.Connection) -> None:
