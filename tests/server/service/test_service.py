@@ -86,7 +86,7 @@ def test_a_denial_is_logged_with_its_reason_and_without_names(site: Site) -> Non
         answer = site.ask("GET", "/photos/private-name", key=BOB_KEY)
     assert "belongs to somebody else" not in answer.body.decode()
     assert [(log["event"], log["log_level"], log["operation"]) for log in logs] == [
-        ("request denied", "info", "GetObject")
+        ("request denied", "debug", "GetObject")
     ]
     assert "private-name" not in str(logs)
     assert "photos" not in str(logs)
