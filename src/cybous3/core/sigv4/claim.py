@@ -2,7 +2,8 @@
 
 A request that carries any mark of an identity either yields a claim or is refused; only one without any mark is
 anonymous. So a half-signed request can never pass as an unsigned one.
-AWS: "Authenticating Requests (AWS Signature Version 4)", header and query forms; the messages are S3's.
+AWS: "Authenticating Requests (AWS Signature Version 4)", header and query forms; the messages are S3's. Version 2 is
+refused here by name, in both forms; links properly made with it are for `core.sigv2`, which is asked first.
 """
 
 import re
@@ -42,8 +43,9 @@ _REQUIRED: Final = (
 _TOKEN_PARAMETER: Final = "X-Amz-Security-Token"  # noqa: S105  (a parameter's name)
 _HASH_PARAMETER: Final = "X-Amz-Content-Sha256"
 _SIGV2_MARKS: Final = frozenset({"awsaccesskeyid", "signature"})
-# Any of these, in any case, claims an identity; the hash alone does not.
-_MARKS: Final = frozenset({name.lower() for name in (*_REQUIRED, _TOKEN_PARAMETER)}) | _SIGV2_MARKS
+MARKS: Final = frozenset({name.lower() for name in (*_REQUIRED, _TOKEN_PARAMETER)}) | _SIGV2_MARKS
+"""Parameters, in lower case, any of which in any case claims an identity; the payload's hash alone does not."""
+
 # Without one of these no key of the raw query can decode to a mark.
 _MAY_BE_MARKED: Final = re.compile("%|x-amz-|signature|awsaccesskeyid", re.IGNORECASE)
 _SIGV4_PARAMETERS: Final = frozenset({*_REQUIRED, _TOKEN_PARAMETER, _HASH_PARAMETER})
@@ -83,13 +85,18 @@ def parse_authorization(
     if authorization is None:
         return _claim_from_query(marked, folded) if marked else None
     if marked:
-        raise SignatureError(
-            "InvalidArgument",
-            "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string "
-            "parameter or the Authorization header should be specified",
-            ArgumentName="Authorization",
-        )
+        raise two_mechanisms()
     return _claim_from_header(authorization, folded)
+
+
+def two_mechanisms() -> SignatureError:
+    """Return the refusal of a request that is signed in more than one way (attack A3)."""
+    return SignatureError(
+        "InvalidArgument",
+        "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string "
+        "parameter or the Authorization header should be specified",
+        ArgumentName="Authorization",
+    )
 
 
 def _marked_parameters(query: str) -> list[tuple[str, str]]:
@@ -100,9 +107,9 @@ def _marked_parameters(query: str) -> list[tuple[str, str]]:
         pairs = parse_query(query)
     except UriError as error:
         raise SignatureError("InvalidURI", "Couldn't parse the specified URI.") from error
-    if not any(key.lower() in _MARKS for key, _ in pairs):
+    if not any(key.lower() in MARKS for key, _ in pairs):
         return []
-    return [(key, value or "") for key, value in pairs if key in _SIGV4_PARAMETERS or key.lower() in _MARKS]
+    return [(key, value or "") for key, value in pairs if key in _SIGV4_PARAMETERS or key.lower() in MARKS]
 
 
 # --- the Authorization header

@@ -1,7 +1,7 @@
-"""Why a request's signature was refused: one S3 error code and one reason each.
+"""Why a request's signature was refused, of either version: one S3 error code and one reason each.
 
 The codes are S3's own; with which status they are answered is the business of whoever answers. `CODES` lists every code
-this package and `core.chunked` raise, so that an answer's table can be held against it.
+this package, `core.sigv2` and `core.chunked` raise, so that an answer's table can be held against it.
 """
 
 from typing import ClassVar, Final
@@ -15,7 +15,7 @@ CODES: Final = frozenset(
         "AuthorizationQueryParametersError",  # 400: the same in a presigned URL
         "IncompleteBody",  # 400: the body ended early, or its length is not the announced one
         "InvalidArgument",  # 400: two ways of signing at once, unknown Authorization, bad x-amz-content-sha256
-        "InvalidRequest",  # 400: SigV2, repeated field, missing x-amz-content-sha256, framing that is not aws-chunked
+        "InvalidRequest",  # 400: SigV2 in the header, repeated field, missing x-amz-content-sha256, bad framing
         "InvalidURI",  # 400: path or query not percent-encoded
         "MalformedTrailerError",  # 400: trailers that are not the announced ones, or not readable
         "NotImplemented",  # 501: SigV4A and its chunk forms

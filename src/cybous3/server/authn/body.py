@@ -12,7 +12,9 @@ from typing import Final
 
 from cybous3.core.chunked.decoder import Decoder
 from cybous3.core.chunked.trailers import announced
+from cybous3.core.sigv4.chunks import ChunkSigner
 from cybous3.core.sigv4.payload import PayloadMode, payload_mode
+from cybous3.core.sigv4.verify import Verified
 from cybous3.server.authn.identity import Authenticated, Identity
 from cybous3.server.wire.errors import S3Error, invalid_argument
 from cybous3.server.wire.message import Body, Request
@@ -68,10 +70,16 @@ def open_body(request: Request, identity: Identity) -> Opened:
         signed = bytes.fromhex(digest) if mode is PayloadMode.SIGNED else None
         return Opened(request.body, request.content_length, signed)
     length = _decoded_length(request)
-    signer = identity.verified.chunk_signer() if isinstance(identity, Authenticated) and mode.chunks_signed else None
+    signer = _chunk_signer(identity) if mode.chunks_signed else None
     names = announced(request.headers.get("x-amz-trailer"))
     body = UnwrappedBody(request.body, Decoder(mode, decoded_length=length, announced=names, signer=signer))
     return Opened(body, length, trailer=body.trailers if mode.trailing else None)
+
+
+def _chunk_signer(identity: Identity) -> ChunkSigner | None:
+    if isinstance(identity, Authenticated) and isinstance(identity.verified, Verified):
+        return identity.verified.chunk_signer()
+    return None
 
 
 def _mode(request: Request, identity: Identity) -> tuple[PayloadMode, str]:

@@ -8,6 +8,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
+from cybous3.core.sigv2.claim import LINK_MARK, LinkClaim, parse_link
+from cybous3.core.sigv2.verify import VerifiedLink, verify_link
+from cybous3.core.sigv4.claim import Claim
 from cybous3.core.sigv4.verify import Verified, parse_authorization, verify
 from cybous3.server.model.accounts import Credential, User
 from cybous3.server.wire.errors import S3Error
@@ -29,7 +32,7 @@ class Authenticated:
     user: User
     access_key: str
     buckets: frozenset[str] | None
-    verified: Verified
+    verified: Verified | VerifiedLink
 
 
 Identity = Anonymous | Authenticated
@@ -37,12 +40,20 @@ Identity = Anonymous | Authenticated
 ANONYMOUS: Final = Anonymous()
 
 
-async def authenticate(request: Request, find: FindCredential, *, now: float, region: str) -> Identity:
+async def authenticate(
+    request: Request, find: FindCredential, *, now: float, region: str, hosted_bucket: str | None = None
+) -> Identity:
     """Return who sent `request`, exactly as it came from the wire. `now` is in seconds since the epoch.
+
+    `hosted_bucket` is the bucket that the Host field named, None for path-style: version 2 signs it, not the host.
 
     SignatureError with its one reason; InvalidAccessKeyId; InvalidToken for a session token, since none was issued.
     """
-    claim = parse_authorization(request.method, request.path, request.query, request.headers)
+    claim: Claim | LinkClaim | None = None
+    if LINK_MARK in request.query:
+        claim = parse_link(request.query, request.headers)
+    if claim is None:
+        claim = parse_authorization(request.method, request.path, request.query, request.headers)
     if claim is None:
         return ANONYMOUS
     if claim.session_token is not None:
@@ -50,14 +61,27 @@ async def authenticate(request: Request, find: FindCredential, *, now: float, re
     credential = await find(claim.access_key)
     if credential is None:
         raise S3Error("InvalidAccessKeyId", AWSAccessKeyId=claim.access_key)
-    verified = verify(
-        claim,
-        credential.secret_key,
-        method=request.method,
-        path=request.path,
-        query=request.query,
-        headers=request.headers,
-        now=now,
-        region=region,
-    )
+    method, path, headers = request.method, request.path, request.headers
+    verified: Verified | VerifiedLink
+    if isinstance(claim, LinkClaim):
+        verified = verify_link(
+            claim,
+            credential.secret_key,
+            method=method,
+            path=path,
+            headers=headers,
+            now=now,
+            hosted_bucket=hosted_bucket,
+        )
+    else:
+        verified = verify(
+            claim,
+            credential.secret_key,
+            method=method,
+            path=path,
+            query=request.query,
+            headers=headers,
+            now=now,
+            region=region,
+        )
     return Authenticated(credential.user, credential.access_key, credential.buckets, verified)

@@ -3,7 +3,7 @@
 Several SDKs move a request's `x-amz-*` headers into the query when they presign (checksums, ACLs, metadata, SSE). S3
 reads them as the headers they were. Leaving them where they are would mean to ignore some of them in silence, so they
 become headers before anything looks at the request. The signature is verified on the request as it came, and covers
-the whole query.
+the whole query. Only version 4's does: a link of version 2 with such a parameter is refused where it is authenticated.
 """
 
 from dataclasses import replace

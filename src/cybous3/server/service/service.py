@@ -109,7 +109,10 @@ class S3Service:
         asked = presented(request)
         target = route(asked, self._base_hosts)
         ticket.operation = target.operation.name
-        identity = await authenticate(request, self._find, now=ticket.started, region=self._region)
+        hosted = target.bucket if target.style == "virtual-hosted" else None
+        identity = await authenticate(
+            request, self._find, now=ticket.started, region=self._region, hosted_bucket=hosted
+        )
         principal = _principal(identity)
         owner = await self._authorise(target, principal)
         handler = _handler(target)
