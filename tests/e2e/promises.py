@@ -85,10 +85,9 @@ class Witness:
 
 @cache
 def boto3_client(endpoint: str, key: Key) -> Any:  # boto3 makes its classes at run time
-    """Return a boto3 S3 client with the library's own defaults, two settings apart.
+    """Return a boto3 S3 client with the library's own defaults, but path-style: buckets have no names in the DNS here.
 
-    Path-style, because buckets have no names in the DNS here; and version 4 for presigned URLs too, which botocore
-    still signs with the retired version 2 in us-east-1 unless told.
+    So its links are signed with version 2, as botocore does in us-east-1 unless told otherwise.
     """
     import boto3  # noqa: PLC0415  # half a second, and only here
     from botocore.config import Config  # noqa: PLC0415  # likewise
@@ -99,7 +98,7 @@ def boto3_client(endpoint: str, key: Key) -> Any:  # boto3 makes its classes at 
         region_name="us-east-1",
         aws_access_key_id=key.access_key,
         aws_secret_access_key=key.secret_key,
-        config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}, signature_version="s3v4"),
+        config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}),
     )
     OPEN_CLIENTS.append(client)
     return client

@@ -13,7 +13,7 @@ class AwsCli:
     def __init__(self, server: Server, bucket: str, scratch: Path) -> None:
         self.bucket = bucket
         self.endpoint = server.endpoint
-        (scratch / "config").write_text("[default]\ns3 =\n  addressing_style = path\n  signature_version = s3v4\n")
+        (scratch / "config").write_text("[default]\ns3 =\n  addressing_style = path\n")
         self.environment = {
             "AWS_ACCESS_KEY_ID": server.root.access_key,
             "AWS_SECRET_ACCESS_KEY": server.root.secret_key,

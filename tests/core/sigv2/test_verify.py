@@ -113,6 +113,16 @@ def test_the_bucket_in_the_host_and_the_bucket_in_the_path_are_one() -> None:
     assert refusal(replace(hosted, hosted_bucket=None)).code == "SignatureDoesNotMatch"
 
 
+def test_a_bucket_in_the_path_may_be_signed_with_a_slash_behind_it() -> None:
+    """Which is how boto3 signs what it sends without; the two are one bucket."""
+    link = Link(path="/bucket/", query="acl").signed()
+    assert replace(link, path="/bucket").verified().payload_hash
+    assert refusal(replace(link, path="/bucke")).code == "SignatureDoesNotMatch"
+    assert refusal(replace(link, path="/bucket//")).code == "SignatureDoesNotMatch"
+    assert refusal(replace(Link(path="/bucket/key/").signed(), path="/bucket/key")).code == "SignatureDoesNotMatch"
+    assert refusal(replace(Link(path="/").signed(), path="//")).code == "SignatureDoesNotMatch"
+
+
 def test_a_bare_parameter_and_one_with_nothing_are_signed_alike() -> None:
     link = Link(query="uploads").signed()
     assert replace(link, query=link.query.replace("uploads&", "uploads=&")).verified().payload_hash

@@ -57,15 +57,26 @@ def verify_link(
     folded = fold(headers)
     if claim.session_token is not None:
         folded[TOKEN] = claim.session_token
-    to_sign = string_to_sign(method, claim.expires, folded, canonical_resource(path, claim.covered, hosted_bucket))
     try:
-        expected = signature(secret_key, to_sign)
+        strings = [
+            string_to_sign(method, claim.expires, folded, canonical_resource(place, claim.covered, hosted_bucket))
+            for place in _spellings(path, hosted_bucket)
+        ]
+        expected = [signature(secret_key, text) for text in strings]
     except UnicodeEncodeError as error:
         raise SignatureError("InvalidURI", "Couldn't parse the specified URI.") from error
     # Bytes, because compare_digest refuses text that is not ASCII, and the claim may hold anything.
-    if not hmac.compare_digest(expected.encode(), claim.signature.encode("utf-8", "replace")):
-        _refuse(claim, to_sign)
+    given = claim.signature.encode("utf-8", "replace")
+    if not any(hmac.compare_digest(one.encode(), given) for one in expected):
+        _refuse(claim, strings[0])
     return VerifiedLink(claim.payload, claim.payload_hash)
+
+
+def _spellings(path: str, hosted_bucket: str | None) -> tuple[str, ...]:
+    """Return the paths that a signer may have meant: of a bucket in the path, botocore signs `/b/` and sends `/b`."""
+    if hosted_bucket is None and path.rfind("/") == 0 and path != "/":
+        return path, f"{path}/"
+    return (path,)
 
 
 def _check_time(claim: LinkClaim, now: float) -> None:
