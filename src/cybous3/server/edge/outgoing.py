@@ -27,7 +27,7 @@ class Outgoing:
         self._lost = False
         self._held = b""  # given to the outbox, not yet to the transport
         self._looked = (0, 0)  # what was sent and unsent when last looked
-        # A peer that was never looked at has been slow for no time: the first look may come before its first answer left.
+        # A peer nobody looked at yet has been slow for no time: the first look may come before its first answer left.
         self._progress_s = asyncio.get_running_loop().time()
 
     # -- what the protocol passes on
