@@ -37,10 +37,43 @@ def test_an_empty_place_gets_a_vault_and_a_full_one_is_opened(person: Shell, ser
     bucket = bucket_name()
     made = person.json("vaults", "add", "one", *place(server, bucket, "--create-bucket", "--prefix", "a/b/"))
     assert (made["created"], made["generation"], made["prefix"], made["names"]) == (True, 1, "a/b", "encrypted")
-    found = person.json("vaults", "add", "two", *place(server, bucket, "--prefix", "a/b", "--names", "plain"))
+    found = person.json("vaults", "add", "two", *place(server, bucket, "--prefix", "a/b"))
     assert (found["created"], found["vault_id"], found["names"]) == (False, made["vault_id"], "encrypted")
-    other = person.ok("vaults", "add", "three", *place(server, bucket, "--names", "plain"))
+    other = person.ok("vaults", "add", "three", *place(server, bucket, "--prefix", "a/c", "--names", "plain"))
     assert other.startswith("made a new vault: three at ")
+
+
+def test_how_a_vault_writes_names_is_settled_when_it_is_made(person: Shell, server: Server) -> None:
+    at = place(server, bucket_name(), "--create-bucket")
+    person.ok("vaults", "add", "one", *at, "--names", "plain")
+    assert "writes names plain" in person.fails(2, "vaults", "add", "two", *at, "--names", "encrypted")
+    assert [vault["name"] for vault in person.json("vaults", "list")] == ["one"]
+    assert person.json("vaults", "add", "two", *at)["names"] == "plain"
+    assert person.json("vaults", "add", "three", *at, "--names", "plain")["names"] == "plain"
+
+
+def test_vaults_are_not_nested(person: Shell, server: Server) -> None:
+    bucket = bucket_name()
+    person.ok("vaults", "add", "one", *place(server, bucket, "--create-bucket", "--prefix", "p/q"))
+    assert "around this place" in person.fails(22, "vaults", "add", "in", *place(server, bucket, "--prefix", "p/q/sub"))
+    assert "inside this place" in person.fails(22, "vaults", "add", "out", *place(server, bucket))
+    assert "at 'p/q'" in person.fails(22, "vaults", "add", "out", *place(server, bucket, "--prefix", "p"))
+    assert not person.json("vaults", "add", "same", *place(server, bucket, "--prefix", "p/q"))["created"]
+    assert person.json("vaults", "add", "beside", *place(server, bucket, "--prefix", "p/q2"))["created"]
+    store = open_store(access(server), bucket)
+    assert {entry.key for entry in each_entry(store)} == {document_key("p/q", 1), document_key("p/q2", 1)}
+    store.close()
+
+
+def test_a_place_that_is_not_empty_is_mentioned(person: Shell, server: Server) -> None:
+    bucket = bucket_name()
+    person.ok("buckets", "create", bucket, *place(server, bucket)[:2], *place(server, bucket)[4:])
+    store = open_store(access(server), bucket)
+    store.put("photo", b"x")
+    store.close()
+    done = person("vaults", "add", "one", *place(server, bucket))
+    assert (done.code, "other objects lie at this place" in done.err) == (0, True)
+    assert "other objects" not in person("vaults", "add", "two", *place(server, bucket)).err
 
 
 def test_a_new_machine_needs_place_credentials_and_words(person: Shell, server: Server) -> None:
@@ -74,7 +107,7 @@ def test_secrets_may_come_from_standard_input_or_a_file(person: Shell, server: S
 
 def test_vaults_are_listed_selected_and_forgotten(person: Shell, server: Server) -> None:
     bucket = bucket_name()
-    person.ok("vaults", "add", "one", *place(server, bucket, "--create-bucket"))
+    person.ok("vaults", "add", "one", *place(server, bucket, "--create-bucket", "--prefix", "o"))
     person.ok("vaults", "add", "two", *place(server, bucket, "--prefix", "p", "--no-select"))
     listed = person.json("vaults", "list")
     assert [(vault["name"], vault["selected"]) for vault in listed] == [("one", True), ("two", False)]
@@ -83,10 +116,10 @@ def test_vaults_are_listed_selected_and_forgotten(person: Shell, server: Server)
     person.ok("vaults", "select", "two")
     assert [vault["selected"] for vault in person.json("vaults", "list")] == [False, True]
     assert "known vaults: one, two" in person.fails(3, "vaults", "select", "three")
-    assert "already" in person.fails(22, "vaults", "add", "one", *place(server, bucket))
+    assert "already" in person.fails(22, "vaults", "add", "one", *place(server, bucket, "--prefix", "o"))
     assert "stays in the bucket" in person.ok("vaults", "delete", "one")
     person.fails(3, "vaults", "delete", "one")
-    again = person.json("vaults", "add", "one", *place(server, bucket))
+    again = person.json("vaults", "add", "one", *place(server, bucket, "--prefix", "o"))
     assert not again["created"]
 
 

@@ -32,8 +32,9 @@ from cybous3.client.stores.errors import AlreadyExists, BadCredentials, Denied, 
 from cybous3.client.stores.port import Store, each_entry
 from cybous3.client.stores.probe import probe
 from cybous3.client.stores.retry import Policy
+from cybous3.client.stores.surroundings import look_around
 from cybous3.client.vault.documents import Cache
-from cybous3.client.vault.errors import BadProfile, NoVaultThere
+from cybous3.client.vault.errors import BadProfile, NoVaultThere, VaultExists
 from cybous3.client.vault.opening import SeedSecret
 from cybous3.client.vault.profiles import Profile, public_view
 from cybous3.core.errors import CybousError
@@ -64,7 +65,7 @@ def group() -> None:
 @click.option("--anonymous", is_flag=True, help="Send requests without credentials.")
 @click.option("--create-bucket", is_flag=True, help="Make the bucket if it is not there.")
 @click.option(
-    "--names", type=click.Choice(["encrypted", "plain"]), default="encrypted", help="How a new vault writes names."
+    "--names", type=click.Choice(["encrypted", "plain"]), help="How a new vault writes names (default: encrypted)."
 )
 @click.option("--no-select", is_flag=True, help="Do not make it the vault of commands that name none.")
 @session_options()
@@ -79,7 +80,8 @@ def add(session: Session, **options: Any) -> None:  # noqa: ANN401  # click pass
     if options["create_bucket"]:
         _ensure_bucket(profile)
     secrets = opening_secrets(session, unlocked, sources)
-    added = _add(profile, unlocked, secrets, NamesMode(options["names"]), select=not options["no_select"])
+    names = None if options["names"] is None else NamesMode(options["names"])
+    added = _add(profile, unlocked, secrets, names, select=not options["no_select"])
     _report(session, added)
 
 
@@ -114,7 +116,7 @@ def local(
         raise BadProfile(f"there is a vault {name!r} already, at {known.place}", hint="choose another name")
     profile = _local_profile(server, known or Profile(name, server.endpoint, bucket, prefix))
     secrets = opening_secrets(session, unlocked, sources)
-    _report(session, _add(profile, unlocked, secrets, NamesMode.ENCRYPTED, select=True, replacing=known is not None))
+    _report(session, _add(profile, unlocked, secrets, None, select=True, replacing=known is not None))
 
 
 @group.command(name="list")
@@ -189,18 +191,22 @@ class _Added:
     profile: Profile
     vault: OpenVault
     created: bool
+    occupied: bool = False  # a new vault, in a place where other objects lie
 
 
 def _add(
     profile: Profile,
     unlocked: Unlocked,
     secrets: Sequence[Secret],
-    names: NamesMode,
+    names: NamesMode | None,
     *,
     select: bool,
     replacing: bool = False,
 ) -> _Added:
-    """Open the vault at the profile's place, make it if there is none, and keep the profile."""
+    """Open the vault at the profile's place, make it if there is none, and keep the profile.
+
+    `names` None: as the vault has it, encrypted for a new one. VaultExists when a new one would lie in or around another.
+    """
     profiles = profiles_of(unlocked)
     if not replacing:
         profiles.ensure_free(profile.name)
@@ -210,22 +216,53 @@ def _add(
         with open_state(unlocked.places.home.state) as state:
             keeper = keeper_of(profile, store, state, unlocked)
             try:
-                vault, created = keeper.open(secrets, expected=expected), False
+                vault, created, occupied = keeper.open(secrets, expected=expected), False, False
+                _ensure_names(vault, names)
             except NoVaultThere:
                 if expected is not None:
                     raise
-                vault, created = keeper.create([(SeedSecret(unlocked.seed), WORDS_LABEL)], names), True
+                occupied = _ensure_apart(store, profile)
+                words = [(SeedSecret(unlocked.seed), WORDS_LABEL)]
+                vault, created = keeper.create(words, names or NamesMode.ENCRYPTED), True
     finally:
         store.close()
     profile = replace(profile, vault_id=vault.vault_id.hex())
     profiles.add(profile, select=select, replacing=replacing)
-    return _Added(profile, vault, created)
+    return _Added(profile, vault, created, occupied)
+
+
+def _ensure_names(vault: OpenVault, names: NamesMode | None) -> None:
+    """Raise when a vault that is there writes names in another way than was asked for: that is settled for good."""
+    mode = vault.document.names
+    if names not in {None, mode}:
+        raise BadProfile(
+            f"the vault at this place writes names {mode}; --names {names} cannot change that",
+            hint="leave --names out, or choose another place for a new vault",
+        )
+
+
+def _ensure_apart(store: Store, profile: Profile) -> bool:
+    """Raise VaultExists when another vault lies around or below the place; tell whether other objects lie there."""
+    around = look_around(store, profile.prefix)
+    other = around.above if around.above is not None else around.below
+    if other is not None:
+        where = f"at {other!r}" if other else "at the root"
+        relation = "around" if around.above is not None else "inside"
+        raise VaultExists(
+            f"a vault lies {where} of bucket {profile.bucket!r}, {relation} this place; vaults cannot be nested",
+            hint="choose a prefix beside it, or open that one with its own --prefix",
+        )
+    return around.occupied
 
 
 def _report(session: Session, added: _Added) -> None:
     did = "made a new vault" if added.created else "opened the vault that was there"
     shown = {**public_view(added.profile), "created": added.created, **_describe(added.vault)}
     session.out.result(shown, f"{did}: {added.profile.name} at {added.profile.place}")
+    if added.occupied:
+        session.out.warn(
+            "other objects lie at this place already; they are no part of the vault, and --purge would delete them too"
+        )
 
 
 def _profile(sources: Sources, options: dict[str, Any]) -> Profile:
