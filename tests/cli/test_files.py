@@ -97,7 +97,10 @@ def test_nothing_is_overwritten_against_the_will(vaulted: Shell) -> None:
     [
         (30, ("put", "missing")),
         (30, ("put", ".")),
-        (30, ("put", "a", "x/../../y")),
+        (2, ("put", "a", "x/../../y")),
+        (2, ("put", "a", "a//b")),
+        (22, ("put", "a", "one/below")),
+        (2, ("put", "a", "x", "--meta", "k=" + "v" * 20_000)),
         (2, ("put", "a", "x", "--meta", "nonsense")),
         (2, ("put",)),
         (30, ("get", "one", "no/such/folder/file")),
@@ -121,3 +124,21 @@ def test_a_name_from_elsewhere_cannot_speak_to_the_terminal(vaulted: Shell) -> N
     vaulted.ok("files", "put", "a", "evil\x1b[2Jname")
     assert "\x1b" not in vaulted.ok("files", "list")
     assert "evil\\x1b[2Jname" in vaulted.ok("files", "list", "-l")
+
+
+def test_a_copy_may_replace_a_newer_file(vaulted: Shell) -> None:
+    data = plant("a", 50)
+    vaulted.ok("files", "put", "a", "old")
+    plant("b", 60)
+    vaulted.ok("files", "put", "b", "new")
+    vaulted.ok("files", "copy", "old", "new")
+    vaulted.ok("files", "get", "new", "back")
+    assert Path("back").read_bytes() == data
+
+
+def test_an_empty_folder_is_no_file(vaulted: Shell) -> None:
+    Path("tree/hollow").mkdir(parents=True)
+    vaulted.ok("folders", "put", "tree", "t")
+    vaulted.fails(30, "files", "get", "t/hollow", "x")
+    vaulted.fails(30, "files", "cat", "t/hollow")
+    assert not Path("x").exists()

@@ -89,7 +89,14 @@ def test_what_is_left_out_is_told_and_what_fails_is_counted(tree: Shell) -> None
 
 @pytest.mark.parametrize(
     ("code", "arguments"),
-    [(30, ("put", "missing")), (30, ("verify", "missing", "t")), (30, ("put", "tree", "../x")), (2, ("get", "t"))],
+    [
+        (30, ("put", "missing")),
+        (30, ("verify", "missing", "t")),
+        (2, ("put", "tree", "../x")),
+        (2, ("get", "t")),
+        (3, ("get", "nothing", "back")),
+        (3, ("verify", "tree", "nothing")),
+    ],
 )
 def test_bad_input_ends_in_one_sentence(tree: Shell, code: int, arguments: tuple[str, ...]) -> None:
     tree.fails(code, "folders", *arguments)

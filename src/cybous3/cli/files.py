@@ -18,6 +18,7 @@ from cybous3.client.transfer.upload import About
 from cybous3.core.errors import CybousError
 
 _LOOKERS = 8
+_ATTACHED_BYTES_MAX = 16 * 1024
 
 accept_rollback_option = click.option(
     "--accept-rollback", is_flag=True, help="Go on although the store shows an older state than this machine has seen."
@@ -57,16 +58,17 @@ def put(  # one argument an option
 
     LOCAL "-" reads standard input. REMOTE defaults to the file's name; one that ends in "/" is a folder to put it in.
     """
+    if local != "-" and Path(local).is_dir():
+        raise Unusable(f"{local}: is a folder", hint="whole trees go through: cybs3 folders put")
     path = _remote_name(local, remote)
     about = About(content_type, _attached(meta), force=force, absent=no_overwrite)
     with movers(session) as moving:
+        moving.files.check_place(path)
         if local == "-":
             with progress_bar(session.out, path, None) as progress:
                 stored = moving.up.put_stream(stdin_bytes(), path, about, progress)
         else:
             source = Path(local)
-            if source.is_dir():
-                raise Unusable(f"{local}: is a folder", hint="whole trees go through: cybs3 folders put")
             with progress_bar(session.out, source.name, source.stat().st_size) as progress:
                 stored = moving.up.put_file(source, path, about, progress)
     session.out.result(_described(stored), f"{printable(path)}  {human_bytes(stored.size)}")
@@ -89,7 +91,7 @@ def get(session: Session, *, remote: str, local: str | None, no_overwrite: bool,
         return
     target = _local_name(path, local)
     with movers(session, accept_rollback=accept_rollback) as moving, progress_bar(session.out, path, None) as progress:
-        stored = moving.down.get_file(path, target, Restore(overwrite=not no_overwrite), progress)
+        stored = moving.down.get_file(path, target, Restore(overwrite=not no_overwrite, folders=False), progress)
     session.out.result(
         _described(stored) | {"local": str(target)}, f"{printable(str(target))}  {human_bytes(stored.size)}"
     )
@@ -124,15 +126,15 @@ def list_(session: Session, *, folder: str, recursive: bool, long_: bool, accept
         if not found and where:
             found = _the_file_itself(moving, where)
         details = _details(moving, found) if long_ or session.out.as_json else {}
+    readable = [item for item in found if isinstance(item, Listed)]
     if session.out.as_json:
         session.out.result({"folder": where, "files": [_listed(item, details) for item in found]})
     elif long_:
-        session.out.table(["SIZE", "MODIFIED", "PATH"], [_row(item, details) for item in found])
+        session.out.table(["SIZE", "MODIFIED", "PATH"], [_row(item, details) for item in readable])
     else:
-        session.out.result([], [_name(item) for item in found])
-    for item in found:
-        if isinstance(item, Unreadable):
-            session.out.warn(f"{printable(item.key)}: {item.reason}")
+        session.out.result([], [printable(item.path) for item in readable])
+    if not session.out.as_json:
+        _warn_of(session.out, found, details)
 
 
 @group.command("delete")
@@ -170,7 +172,8 @@ def copy(session: Session, *, source: str, target: str) -> None:
     origin = stored_path(source)
     path = stored_path(target + origin.rpartition("/")[2] if target.endswith("/") else target)
     with movers(session) as moving:
-        stored = moving.files.copy(origin, path)
+        moving.files.check_place(path)
+        stored = moving.copier.copy(origin, path)
     session.out.result(_described(stored), f"{printable(origin)} -> {printable(path)}")
 
 
@@ -215,6 +218,8 @@ def _attached(meta: tuple[str, ...]) -> dict[str, str]:
     pairs = [item.partition("=") for item in meta]
     if any(not key or not sign for key, sign, _ in pairs):
         raise click.UsageError("--meta takes KEY=VALUE")
+    if sum(len(item.encode("utf-8", "surrogatepass")) for item in meta) > _ATTACHED_BYTES_MAX:
+        raise click.UsageError(f"--meta holds at most {_ATTACHED_BYTES_MAX} bytes in all")
     return {key: value for key, _, value in pairs}
 
 
@@ -230,14 +235,26 @@ def _must_exist(moving: Movers, path: str) -> None:
         raise NotFoundHere(f"the vault holds no file {path!r}", hint="cybs3 files list shows what is there")
 
 
-def _details(moving: Movers, found: list[Listed | Unreadable]) -> dict[str, Stored]:
-    """Open every file's header, several at once. A file that cannot be opened has no details."""
+def _details(moving: Movers, found: list[Listed | Unreadable]) -> dict[str, Stored | str]:
+    """Open every file's header, several at once; what each says of itself, or why it cannot be opened."""
     files = [item for item in found if isinstance(item, Listed) and not item.folder]
     return {
-        outcome.item.key: outcome.value
+        outcome.item.key: outcome.value if outcome.value is not None else _why(outcome.error)
         for outcome in each(files, lambda item: moving.files.stat(item.path, key=item.key), workers=_LOOKERS)
-        if outcome.value is not None
     }
+
+
+def _why(error: CybousError | OSError | None) -> str:
+    return error.message if isinstance(error, CybousError) else str(error)
+
+
+def _warn_of(out: Out, found: list[Listed | Unreadable], details: dict[str, Stored | str]) -> None:
+    """Tell what is there and cannot be read: never hidden, and never among the names."""
+    for item in found:
+        if isinstance(item, Unreadable):
+            out.warn(f"{printable(item.key)}: {item.reason}")
+        elif isinstance(reason := details.get(item.key), str):
+            out.warn(f"{printable(item.path)}: {printable(reason)}")
 
 
 def _described(stored: Stored) -> dict[str, object]:
@@ -257,14 +274,14 @@ def _described(stored: Stored) -> dict[str, object]:
     return shown
 
 
-def _listed(item: Listed | Unreadable, details: dict[str, Stored]) -> dict[str, object]:
+def _listed(item: Listed | Unreadable, details: dict[str, Stored | str]) -> dict[str, object]:
     if isinstance(item, Unreadable):
         return {"key": item.key, "error": item.reason}
     if item.folder:
         return {"path": item.path, "kind": "folder"}
-    known = details.get(item.key)
-    if known is None:
-        return {"path": item.path, "kind": "file", "stored_size": item.stored_size, "error": "cannot be opened"}
+    known = details[item.key]
+    if isinstance(known, str):
+        return {"path": item.path, "kind": "file", "stored_size": item.stored_size, "error": known}
     return {
         "path": item.path,
         "kind": "folder" if known.folder else "file",
@@ -275,17 +292,11 @@ def _listed(item: Listed | Unreadable, details: dict[str, Stored]) -> dict[str, 
     }
 
 
-def _row(item: Listed | Unreadable, details: dict[str, Stored]) -> tuple[str, str, str]:
-    if isinstance(item, Unreadable):
-        return ("?", "?", item.key)
+def _row(item: Listed, details: dict[str, Stored | str]) -> tuple[str, str, str]:
     known = details.get(item.key)
-    if known is None:
+    if not isinstance(known, Stored):
         return ("-" if item.folder else "?", "", item.path)
     return (str(known.size), _iso(known.mtime_ns), item.path)
-
-
-def _name(item: Listed | Unreadable) -> str:
-    return printable(item.key if isinstance(item, Unreadable) else item.path)
 
 
 def _iso(mtime_ns: int | None) -> str:

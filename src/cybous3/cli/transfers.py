@@ -13,6 +13,7 @@ from cybous3.cli.opening import Opened, open_vault
 from cybous3.cli.options import Session
 from cybous3.cli.output import Out
 from cybous3.client.stores.port import Store
+from cybous3.client.transfer.copying import Copier
 from cybous3.client.transfer.download import Downloader
 from cybous3.client.transfer.files import Files
 from cybous3.client.transfer.journal import Journals
@@ -34,6 +35,11 @@ class Movers:
     def files(self) -> Files:
         """List, look, delete, copy."""
         return Files(self.store, self.around)
+
+    @property
+    def copier(self) -> Copier:
+        """Copy."""
+        return Copier(self.store, self.around, self.journals)
 
     @property
     def up(self) -> Uploader:

@@ -1,5 +1,6 @@
 """Trees end to end over a store in memory."""
 
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,10 @@ from cybous3.client.sync.filters import Filter
 from cybous3.client.sync.folders import Folders, How
 from cybous3.client.sync.plan import Step
 from cybous3.client.transfer.errors import Unusable
-from tests.client.transfer.conftest import Bench
+from cybous3.client.transfer.sealing import VaultKeys
+from cybous3.crypto.keyset import Keyset
+from cybous3.crypto.names import NameCodec, NamesMode
+from tests.client.transfer.conftest import Bench, machine
 
 ALL = How(Filter())
 
@@ -198,8 +202,30 @@ def test_a_file_is_no_folder(bench: Bench, tmp_path: Path) -> None:
 
 def test_a_local_folder_in_the_way_of_a_deletion_is_told(bench: Bench, tmp_path: Path) -> None:
     trees = folders(bench, tmp_path)
+    bench.up.put_stream(io.BytesIO(b"k"), "t/keep")
     back = plant(tmp_path / "back", {"d/f": b"1"})
     (back / "d").chmod(0o500)
     report = trees.pull(back, "t", How(Filter(), delete=True))
     (back / "d").chmod(0o700)
     assert len(report.deleted) + len(report.failed) == 1  # root may delete it all the same
+
+
+def test_a_plain_vault_deletes_only_what_is_its_own(bench: Bench, tmp_path: Path) -> None:
+    """Plain names prove nothing: other objects below the prefix, another vault's too, are left alone."""
+    keyset = Keyset.create(os.urandom, 0)
+    keys = VaultKeys(bytes(16), keyset, NameCodec(keyset.names_key, bytes(16), NamesMode.PLAIN, "plain"))
+    plain = machine(tmp_path / "plain-home", bench.store, keys)
+    trees = Folders(plain.store, plain.around, plain.journals, tmp_path / "plain.sqlite")
+    root = plant(tmp_path / "root", {"mine": b"1", "gone": b"1"})
+    trees.push(root, "", ALL)
+    bench.store.put("plain/theirs", b"not sealed")
+    bench.store.put("plain/inner/.cybs3/vault/0000000000000001", b"a vault below")
+    (root / "gone").unlink()
+    report = trees.push(root, "", How(Filter(), delete=True))
+    plain.state.close()
+    assert report.deleted == ["gone"]
+    assert [(item.path, item.reason) for item in report.failed] == [
+        ("theirs", "not written by this vault, and left alone")
+    ]
+    left = [entry.key for entry in bench.store.list("plain/").entries]
+    assert left == ["plain/inner/.cybs3/vault/0000000000000001", "plain/mine", "plain/theirs"]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cybous3.client.transfer.localpath import UnsafePath, inside, local_path, stored_path
+from cybous3.client.transfer.localpath import BadPath, UnsafePath, inside, local_path, stored_path
 
 ESCAPES = ["", "/", "/etc/passwd", "..", "a/..", "../a", "a/../../b", "./a", "a//b", "a/", "a\0b", "a/" + "x" * 256]
 WINDOWS = [
@@ -67,5 +67,5 @@ def test_stored_paths_are_plain(given_: str, stored: str) -> None:
 
 @pytest.mark.parametrize("bad", ["", "/", "a//b", "../a", "."])
 def test_a_stored_path_has_only_names(bad: str) -> None:
-    with pytest.raises(UnsafePath):
+    with pytest.raises(BadPath):
         stored_path(bad)

@@ -25,6 +25,11 @@ class Filter:
         self._include = _compile(include)
         self._exclude = _compile(exclude)
 
+    @property
+    def takes_everything(self) -> bool:
+        """Whether there are no patterns at all."""
+        return self._include is None and self._exclude is None
+
     def takes(self, path: str) -> bool:
         """Whether the file at `path` (relative, "/" between names) takes part."""
         if self._exclude is not None and self._exclude.match_file(path):

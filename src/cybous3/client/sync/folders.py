@@ -19,7 +19,7 @@ from cybous3.client.sync.known import KnownFiles
 from cybous3.client.sync.plan import Known, Plan, RemoteFile, Step, plan_pull, plan_push
 from cybous3.client.sync.scan import LocalFile, Skipped, scan
 from cybous3.client.transfer.download import Downloader, Restore
-from cybous3.client.transfer.errors import Unusable
+from cybous3.client.transfer.errors import Foreign, NotFoundHere, Unusable
 from cybous3.client.transfer.files import Files, Unreadable
 from cybous3.client.transfer.journal import Journals
 from cybous3.client.transfer.localpath import inside, local_path
@@ -29,6 +29,7 @@ from cybous3.client.transfer.port import Progress, Stored, Surroundings, no_prog
 from cybous3.client.transfer.source import FileSource
 from cybous3.client.transfer.upload import About, Uploader
 from cybous3.core.errors import CybousError
+from cybous3.crypto.errors import CryptoError
 from cybous3.crypto.objects import KeyedHasher
 
 _HOPELESS = (Unreachable, ConnectionLost, BadCredentials, ClockSkew, NoSuchBucket, NoSpace)
@@ -115,7 +116,7 @@ class Folders:
                 watch(done)
             known.note(notes)
             if not report.failed:
-                self._delete_there(plan.of("delete"), known, report, watch)
+                self._delete_there(folder, plan.of("delete"), known, report, watch)
             return report
 
     def plan_pull(self, root: Path, folder: str, how: How) -> tuple[Plan, list[Skipped]]:
@@ -127,9 +128,9 @@ class Folders:
         self, root: Path, folder: str, how: How, progress: Progress = no_progress, watch: Watcher = watch_nothing
     ) -> Report:
         """Make `root` hold what `folder` of the vault holds; with `how.delete`, nothing else."""
-        root.mkdir(parents=True, exist_ok=True)
         with self._known(root, folder) as known:
             plan, skipped = self._plan_pull(root, folder, how, known)
+            root.mkdir(parents=True, exist_ok=True)
             report = Report(same=len(plan.of("same")), skipped=skipped)
             work = [*plan.of("download"), *plan.of("compare")]
             notes: list[tuple[str, Known]] = []
@@ -155,6 +156,7 @@ class Folders:
         """
         local, skipped = self._scan(root, how)
         remote, unreadable = self._remote(folder, how)
+        _must_be_there(folder, remote, unreadable, how)
         report = Report(skipped=skipped)
         report.failed += [Failed(item.key, CybousError(item.reason)) for item in unreadable]
         here = {file.path: file for file in local}
@@ -182,6 +184,7 @@ class Folders:
     def _plan_pull(self, root: Path, folder: str, how: How, known: KnownFiles) -> tuple[Plan, list[Skipped]]:
         local, _ = self._scan(root, how) if root.is_dir() else ([], [])
         remote, unreadable = self._remote(folder, how)
+        _must_be_there(folder, remote, unreadable, how)
         skipped = [Skipped(item.key, item.reason) for item in unreadable]
         memory = _by_path(known, remote)
         return plan_pull(local, remote, memory, delete=how.delete, covers=how.chosen.takes), skipped
@@ -275,7 +278,20 @@ class Folders:
             raise Different("the content differs")
         return same
 
-    def _delete_there(self, steps: list[Step], known: KnownFiles, report: Report, watch: Watcher) -> None:
+    def _foreign(self, folder: str, steps: list[Step]) -> dict[str, CybousError]:
+        """Return those that this vault cannot open: what is not ours is not ours to delete."""
+        found: dict[str, CybousError] = {}
+        for step in steps:
+            try:
+                self._opener.open(_join(folder, step.path), key=_there(step).key)
+            except (CryptoError, Foreign):
+                found[step.path] = Foreign("not written by this vault, and left alone")
+        return found
+
+    def _delete_there(self, folder: str, steps: list[Step], known: KnownFiles, report: Report, watch: Watcher) -> None:
+        foreign = {} if self._around.vault.knows_its_own else self._foreign(folder, steps)
+        report.failed += [Failed(step.path, foreign[step.path]) for step in steps if step.path in foreign]
+        steps = [step for step in steps if step.path not in foreign]
         failed = self._files.delete_keys([_there(step).key for step in steps])
         for step in steps:
             if _there(step).key in failed:
@@ -323,6 +339,12 @@ class _Done:
     size: int
     mtime_ns: int
     moved: bool
+
+
+def _must_be_there(folder: str, remote: dict[str, RemoteFile], unreadable: list[Unreadable], how: How) -> None:
+    """Raise NotFoundHere for a folder that holds nothing: S3 knows no empty folders, so it was never there."""
+    if folder and not remote and not unreadable and how.chosen.takes_everything:
+        raise NotFoundHere(f"the vault holds no folder {folder!r}", hint="cybs3 files list shows what is there")
 
 
 def _by_path(known: KnownFiles, remote: dict[str, RemoteFile]) -> dict[str, Known]:

@@ -42,6 +42,7 @@ class Restore:
 
     overwrite: bool = True
     times: bool = True  # give it the time and the permission bits it had
+    folders: bool = True  # a marker of an empty folder becomes a folder; else it is refused
     sync: bool = True  # wait for the disk before the name appears; a tree syncs once, at its end
 
 
@@ -71,6 +72,10 @@ class Downloader:
         folder becomes a folder. Raises NotFoundHere, CryptoError, Conflict, Unusable, OSError, StoreError.
         """
         opened = self._opener.open(path, expect=min(expect, self._limits.single_max), key=key)
+        if opened.stored.folder and not how.folders:
+            raise Unusable(
+                f"{path!r} is an empty folder of the vault", hint="folders come back with: cybs3 folders get"
+            )
         if opened.stored.folder:
             destination.mkdir(parents=True, exist_ok=True)
         else:
@@ -83,6 +88,10 @@ class Downloader:
     ) -> Stored:
         """Write the file, or `length` bytes of it from `start`, to `out`: verified segments, in order."""
         opened = self._opener.open(path)
+        if opened.stored.folder:
+            raise Unusable(
+                f"{path!r} is an empty folder of the vault", hint="folders come back with: cybs3 folders get"
+            )
         size = opened.stored.size
         stop = size if length is None else min(size, start + length)
         if start >= size and start > 0:
@@ -279,3 +288,7 @@ def _write_at(descriptor: int, data: memoryview, offset: int) -> None:
     while data:
         count = os.pwrite(descriptor, data, offset)
         data, offset = data[count:], offset + count
+
+
+def _a_folder(path: str) -> Unusable:
+    return Unusable(f"{path!r} is an empty folder of the vault", hint="folders come back with: cybs3 folders get")

@@ -90,8 +90,24 @@ class Files:
             self._around.memory.forget_objects(self._vault.vault_id, [key for key in batch if key not in failures])
         return failed
 
+    def check_place(self, path: str) -> None:
+        """Raise Conflict if a file at `path` could not be restored: below another file, or in the place of a folder."""
+        names = path.split("/")
+        for depth in range(1, len(names)):
+            above = "/".join(names[:depth])
+            if self.one(above) is not None and not self.stat(above).folder:
+                raise Conflict(f"{above!r} is a file, so nothing can lie below it", hint="choose another name")
+        if self._store.list(self._vault.folder_prefix(path), limit=1).entries:
+            raise Conflict(f"{path!r} is a folder of the vault", hint="name the file in it: " + path + "/NAME")
+
     def copy(self, source: str, target: str) -> Stored:
-        """Copy inside the store: the bytes stay, the data key is wrapped anew for the path `target`."""
+        """Copy inside the store: the bytes stay, the data key is wrapped anew for the path `target`.
+
+        Only onto nothing, else Conflict: the copy keeps the sealed header of its source, whose generation may be lower
+        than that of the object it would replace, and would look like a rollback. `copying.Copier` re-encrypts then.
+        """
+        if self.one(target) is not None:
+            raise Conflict(f"{target!r} exists already", hint="delete it first")
         opened = self._opener.open(source)
         immutable = bytes(opened.front[:IMMUTABLE_LEN])
         dek = self._vault.data_key(source, immutable, self._store.head(opened.stored.key).metadata)

@@ -24,6 +24,12 @@ class UnsafePath(CybousError):
     exit_code = 30
 
 
+class BadPath(CybousError):
+    """What a person wrote is no path that a vault can hold."""
+
+    exit_code = 2
+
+
 def local_path(root: Path, stored: str, *, windows: bool = os.name == "nt") -> Path:
     """Return the path below `root` for the stored path `stored`; raise `UnsafePath` unless it stays strictly inside.
 
@@ -84,7 +90,7 @@ def stored_path(relative: PurePosixPath | str) -> str:
     text = relative.as_posix() if isinstance(relative, PurePosixPath) else relative
     text = text.strip("/")
     if not text or any(part in ("", ".", "..") for part in text.split("/")):
-        raise UnsafePath(
+        raise BadPath(
             f"{str(relative)!r} is not a usable stored path", hint="a path needs plain names, such as photos/2026/a.jpg"
         )
     return text

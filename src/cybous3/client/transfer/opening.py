@@ -6,6 +6,7 @@ authenticated footer, never from what the server says of sizes.
 
 from dataclasses import dataclass
 
+from cybous3.client.keys.errors import Rollback
 from cybous3.client.keys.state import Seen
 from cybous3.client.stores.errors import ConnectionLost, NotFound, PreconditionFailed, RangeOutside
 from cybous3.client.stores.port import ObjectInfo, Store
@@ -56,13 +57,7 @@ class Opener:
         front = self._whole_prologue(key, info, front)
         reader = ObjectReader.open(front, vault_id=self._vault.vault_id, dek=dek)
         opened = reader.open_footer(self._end(key, info, front), info.size)
-        self._around.memory.check_object(
-            self._vault.vault_id,
-            key,
-            reader.object_id,
-            opened.footer.generation,
-            accept_rollback=self._around.accept_rollback,
-        )
+        self._check_age(path, key, reader.object_id, opened.footer.generation)
         return Opened(self._describe(path, key, info, opened), opened, front, info.size)
 
     def note(self, opened: Opened) -> None:
@@ -89,6 +84,13 @@ class Opener:
             raise Truncated("the object is shorter than it says") from error
         if count != len(buffer):
             raise Truncated("the object is shorter than it says")
+
+    def _check_age(self, path: str, key: str, object_id: bytes, generation: int) -> None:
+        accept = self._around.accept_rollback
+        try:
+            self._around.memory.check_object(self._vault.vault_id, key, object_id, generation, accept_rollback=accept)
+        except Rollback as error:
+            raise Rollback(f"{path!r} is an older state than this machine has seen", hint=error.hint) from error
 
     def _front(self, path: str, key: str, length: int) -> tuple[ObjectInfo, memoryview]:
         try:

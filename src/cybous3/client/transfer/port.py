@@ -36,7 +36,12 @@ class Vault(Protocol):
         ...
 
     def is_system(self, key: str) -> bool:
-        """Whether the key is no file: outside the vault, or one of its own documents."""
+        """Whether the key is no file: outside the vault, or a document of this vault or of one that lies below."""
+        ...
+
+    @property
+    def knows_its_own(self) -> bool:
+        """Whether a readable name proves that the object is this vault's."""
         ...
 
     def entries(self, path: str, immutable: bytes, dek: bytes) -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from cybous3.crypto.errors import CannotOpen, Damaged, Malformed
 from cybous3.crypto.keyset import Keyset
-from cybous3.crypto.names import NameCodec
+from cybous3.crypto.names import SYSTEM, NameCodec, NamesMode
 from cybous3.crypto.wrap import METADATA_ENTRY, unwrap_dek, wrap_dek
 
 NAME_ENTRY = "cybs3name"
@@ -35,8 +35,13 @@ class VaultKeys:
         return self._names.folder_prefix(folder)
 
     def is_system(self, key: str) -> bool:
-        """Whether the key is no file: outside the vault, or one of its own documents."""
-        return self._names.strip(key.rstrip("/")) is None
+        """Whether the key is no file: outside the vault, or a document of this vault or of one that lies below."""
+        return self._names.strip(key.rstrip("/")) is None or SYSTEM in key.split("/")
+
+    @property
+    def knows_its_own(self) -> bool:
+        """Whether a readable name proves that the object is this vault's; plain names prove nothing."""
+        return self._names.mode is NamesMode.ENCRYPTED
 
     def path_of(self, key: str, metadata: Callable[[], Entries]) -> str:
         """Return the path stored at `key`; `metadata` fetches the object's entries, only for shortened names."""

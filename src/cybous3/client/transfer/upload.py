@@ -40,6 +40,8 @@ class About:
 
     content_type: str | None = None
     user: Mapping[str, str] | None = None
+    mtime_ns: int | None = None  # of a stream; a file has its own
+    mode: int | None = None
     force: bool = False  # overwrite even what somebody else wrote meanwhile
     absent: bool = False  # only if there is nothing yet
 
@@ -100,7 +102,7 @@ class Uploader:
         progress: Progress = no_progress,  # frozen
     ) -> Stored:
         """Store what `stream` gives until it ends, as `path`. Cannot be resumed. TooLarge beyond 156 GiB."""
-        metadata = self._metadata(path, about)
+        metadata = self._metadata(path, about, mtime_ns=about.mtime_ns, mode=about.mode)
         target = self._target(path, about)
         writer, dek = self._create(metadata)
         first = bytearray(self._limits.single_max - writer.layout.object_len(0) - 32 * 8)
