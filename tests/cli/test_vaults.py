@@ -150,6 +150,26 @@ def test_status_tells_all_there_is(person: Shell, server: Server) -> None:
         assert word in text
 
 
+def test_status_looks_at_the_buckets_own_document(person: Shell, server: Server) -> None:
+    bucket = bucket_name()
+    person.ok("vaults", "add", "one", *place(server, bucket, "--create-bucket"))
+    assert person.json("vaults", "status")["document"] == "ok"
+    store = open_store(access(server), bucket)
+    store.put(document_key("", 1), b"{ruined")
+    done = person("vaults", "status", "--json")
+    shown = json.loads(done.out)
+    assert (done.code, shown["opened"], shown["document"]) == (11, True, "damaged")
+    assert "keys rotate" in shown["error"]["hint"]
+    assert "vault document in the bucket: damaged" in person("vaults", "status").out
+    person.patch.setenv("CYBS3_HOME", str(person.home / "new machine"))
+    words = ("--mnemonic-file", str(person.home / "words"))
+    person.fails(11, "vaults", "add", "one", *place(server, bucket), *words)
+    person.patch.setenv("CYBS3_HOME", str(person.home / "cybs3"))
+    person.ok("keys", "rotate")
+    assert person.json("vaults", "status")["document"] == "ok"
+    store.close()
+
+
 def test_status_of_what_is_away_is_told_with_the_exit_code_of_the_reason(person: Shell, own_server: Server) -> None:
     own_server.start()
     person.patch.setenv("CYBS3_SECRET_KEY", own_server.root.secret_key)

@@ -34,10 +34,11 @@ from cybous3.client.stores.probe import probe
 from cybous3.client.stores.retry import Policy
 from cybous3.client.stores.surroundings import look_around
 from cybous3.client.vault.documents import Cache
-from cybous3.client.vault.errors import BadProfile, NoVaultThere, VaultExists
-from cybous3.client.vault.opening import SeedSecret
+from cybous3.client.vault.errors import BadProfile, DamagedDocument, NoDocument, NoVaultThere, VaultExists
+from cybous3.client.vault.opening import DocumentState, SeedSecret
 from cybous3.client.vault.profiles import Profile, public_view
 from cybous3.core.errors import CybousError
+from cybous3.crypto.errors import Damaged, Malformed
 from cybous3.crypto.names import NamesMode
 from cybous3.crypto.slots import Secret
 from cybous3.crypto.vault import OpenVault
@@ -165,7 +166,10 @@ def delete(session: Session, *, name: str, purge: bool, yes: bool) -> None:
 @click.option("--accept-rollback", is_flag=True, help="Go on although the vault is older than this machine has seen.")
 @session_options()
 def status(session: Session, *, name: str | None, accept_rollback: bool) -> int:
-    """Show whether the vault can be reached and opened, its generation, epochs and slots, and the clock's skew."""
+    """Show whether the vault can be reached and opened, its generation, epochs and slots, and the clock's skew.
+
+    The vault document is fetched from the bucket and compared, whatever copy this machine has (exit code 11: damaged).
+    """
     sources = secret_sources()
     unlocked = unlock_home(session, sources)
     profile = profiles_of(unlocked).find(name or session.vault)
@@ -176,9 +180,13 @@ def status(session: Session, *, name: str | None, accept_rollback: bool) -> int:
         seen = probe(access_of(profile), profile.bucket)
         shown |= {"reachable": True, "latency_ms": seen.latency_ms, "clock_skew_s": seen.clock_skew_s}
         with open_profile(profile, unlocked, secrets, accept_rollback=accept_rollback) as opened:
-            shown |= {"opened": True, **_describe(opened.vault)}
+            document = opened.keeper.inspect(opened.vault)
+            shown |= {"opened": True, "document": str(document), **_describe(opened.vault)}
+            _ensure_sound(document, opened.vault.generation)
     except CybousError as error:
         failure = error
+        if isinstance(error, Damaged | Malformed):  # opened without a copy on this machine
+            shown["document"] = str(DocumentState.DAMAGED)
         shown["error"] = {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
     session.out.result(shown, _status_lines(shown))
     if failure is not None and not session.out.as_json:
@@ -205,7 +213,8 @@ def _add(
 ) -> _Added:
     """Open the vault at the profile's place, make it if there is none, and keep the profile.
 
-    `names` None: as the vault has it, encrypted for a new one. VaultExists when a new one would lie in or around another.
+    `names` None: as the vault has it, encrypted for a new one. VaultExists when a new one would
+    lie in or around another.
     """
     profiles = profiles_of(unlocked)
     if not replacing:
@@ -239,6 +248,15 @@ def _ensure_names(vault: OpenVault, names: NamesMode | None) -> None:
             f"the vault at this place writes names {mode}; --names {names} cannot change that",
             hint="leave --names out, or choose another place for a new vault",
         )
+
+
+def _ensure_sound(document: DocumentState, generation: int) -> None:
+    """Raise what a document that is not sound in the bucket means: this machine's copy opened the vault."""
+    if document is DocumentState.OK:
+        return
+    what = f"the vault document {generation} in the bucket is {document}; this machine's copy opened the vault"
+    hint = "other machines cannot open it; cybs3 keys rotate writes a new one from this machine's copy"
+    raise (NoDocument if document is DocumentState.MISSING else DamagedDocument)(what, hint=hint)
 
 
 def _ensure_apart(store: Store, profile: Profile) -> bool:
@@ -396,6 +414,8 @@ def _status_lines(shown: dict[str, Any]) -> list[str]:
         lines.append(
             f"  reachable in {shown['latency_ms']} ms, clock skew {'unknown' if skew is None else f'{skew} s'}"
         )
+    if "document" in shown:
+        lines.append(f"  vault document in the bucket: {shown['document']}")
     if shown["opened"]:
         lines.append(f"  vault {shown['fingerprint']}, generation {shown['generation']}, names {shown['names']}")
         lines += [f"  epoch {e['number']}: {e['state']} since {e['created']}" for e in shown["epochs"]]

@@ -12,7 +12,7 @@ from cybous3.client.stores.errors import ConnectionLost
 from cybous3.client.stores.memory import MemoryStore
 from cybous3.client.vault.documents import Documents
 from cybous3.client.vault.errors import NoVaultThere, TwoWriters, VaultExists
-from cybous3.client.vault.opening import Keeper, SeedSecret
+from cybous3.client.vault.opening import DocumentState, Keeper, SeedSecret
 from cybous3.crypto.errors import CannotUnlock, Damaged, Malformed
 from cybous3.crypto.kdf import FOR_TESTS_ONLY
 from cybous3.crypto.mnemonic import create_mnemonic, mnemonic_seed
@@ -240,3 +240,17 @@ def test_a_slot_with_parameters_we_do_not_know_opens_nothing() -> None:
     with pytest.raises(Damaged):
         MINE.material({"name": "bip39", "rounds": 1})
     assert "seed" not in repr(MINE)
+
+
+def test_the_buckets_own_document_is_inspected_whatever_the_copy_says(machine: Machine, store: MemoryStore) -> None:
+    mine = machine("a")
+    vault = mine.create([(MINE, "words")])
+    sound = raw(store, 1)
+    assert mine.inspect(vault) is DocumentState.OK
+    for damaged in (b"", b"{}", sound[:-1], sound.replace(b'"label":"words"', b'"label":"wards"')):
+        assert damaged != sound
+        store.put(document_key("p", 1), damaged)
+        assert mine.open([MINE], expected=vault.vault_id).keyset == vault.keyset
+        assert mine.inspect(vault) is DocumentState.DAMAGED
+    store.delete(document_key("p", 1))
+    assert mine.inspect(vault) is DocumentState.MISSING

@@ -25,8 +25,9 @@ class Surroundings:
 def look_around(store: Objects, prefix: str) -> Surroundings:
     """Look for vaults around `prefix`: at each folder it lies in, and below it.
 
-    Above, the answer is certain, unless the credentials may not look there. Below, only the first 5 pages of the listing (5,000 objects) are read, since a bucket
-    may hold millions: a vault deep inside a full place can be missed, which `occupied` then gives a reason to mention.
+    Above, the answer is certain, unless the credentials may not look there. Below, only the first 5 pages of the
+    listing (5,000 objects) are read, since a bucket may hold millions: a vault deep inside a full place can be missed,
+    which `occupied` then gives a reason to mention.
     """
     above = next((place for place in _ancestors(prefix) if _has_vault(store, place)), None)
     base = f"{prefix}/" if prefix else ""

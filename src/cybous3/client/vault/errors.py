@@ -37,3 +37,15 @@ class TwoWriters(CybousError):
     """Somebody else keeps writing vault documents at the same time."""
 
     exit_code = 22
+
+
+class DamagedDocument(CybousError):
+    """The vault document in the bucket is not what this machine has opened: damaged, or replaced."""
+
+    exit_code = 11
+
+
+class NoDocument(CybousError):
+    """The vault document that is listed in the bucket cannot be fetched, although this machine has a copy."""
+
+    exit_code = 3

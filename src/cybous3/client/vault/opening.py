@@ -10,6 +10,7 @@ Keeps true:
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from cybous3.client.keys.errors import Rollback
@@ -26,6 +27,14 @@ from cybous3.crypto.vault import OpenVault, VaultDocument
 _CHANGE_ATTEMPTS = 5
 
 LabelledSecret = tuple[Secret, str]
+
+
+class DocumentState(StrEnum):
+    """How the bucket's own copy of an opened vault's document stands."""
+
+    OK = "ok"
+    DAMAGED = "damaged"  # it cannot be read, or is another one
+    MISSING = "missing"
 
 
 class Memory(Protocol):
@@ -106,6 +115,16 @@ class Keeper:
             vault = self.open(secrets, expected=vault.vault_id)
         raise TwoWriters("somebody else is changing this vault at the same time", hint="run the command again later")
 
+    def inspect(self, vault: OpenVault) -> DocumentState:
+        """Fetch the document of an opened vault from the bucket and compare: `open` may have used this machine's copy.
+
+        Field by field what was opened is what was verified; anything else is damaged.
+        """
+        data = self.documents.read(vault.generation)
+        if data is None:
+            return DocumentState.MISSING
+        return DocumentState.OK if _is(vault.document, data) else DocumentState.DAMAGED
+
     def _fetch(self, generation: int, expected: bytes | None) -> bytes:
         kept = None if expected is None else self.cache.read(expected)
         if kept is not None and _generation_of(kept) == generation:
@@ -140,6 +159,13 @@ def _unlock(document: VaultDocument, secrets: Sequence[Secret]) -> OpenVault:
         except CannotUnlock:
             continue
     raise CannotUnlock
+
+
+def _is(document: VaultDocument, data: bytes) -> bool:
+    try:
+        return VaultDocument.parse(data) == document
+    except CybousError:
+        return False
 
 
 def _generation_of(document: bytes) -> int | None:
