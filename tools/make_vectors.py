@@ -12,16 +12,18 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # so that it runs as a script; its parts are a package
 
+from tools.format_vectors import authenticated  # noqa: E402 - behind the path
 from tools.format_vectors.common import Bench  # noqa: E402 - behind the path
 from tools.format_vectors.names import names  # noqa: E402 - behind the path
 from tools.format_vectors.objects import objects  # noqa: E402 - behind the path
 from tools.format_vectors.spelling import spelling  # noqa: E402 - behind the path
-from tools.format_vectors.vaults import vaults  # noqa: E402 - behind the path
+from tools.format_vectors.vaults import make_vault, vaults  # noqa: E402 - behind the path
 from tools.format_vectors.worked_example import worked_example  # noqa: E402 - behind the path
 from tools.format_vectors.wraps import wraps  # noqa: E402 - behind the path
 
@@ -34,10 +36,10 @@ def build() -> dict[Path, bytes]:
     bench, bodies = Bench(), dict[str, bytes]()
     sections = {
         "spelling": spelling(),
-        "objects": objects(bench, bodies),
+        "objects": chain(objects(bench, bodies), authenticated.objects(bench, bodies)),
         "wraps": wraps(bench),
-        "names": names(bench),
-        "vaults": vaults(),
+        "names": chain(names(bench), authenticated.names(bench)),
+        "vaults": chain(vaults(), authenticated.vaults(make_vault())),
     }
     files = {
         FOLDER / section / f"{name}.json": (json.dumps(each, indent=2, ensure_ascii=True) + "\n").encode()

@@ -15,6 +15,7 @@ import json
 import re
 import sys
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +68,15 @@ def canonical(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
+def never(text: str) -> None:
+    """Refuse a number that is no integer."""
+    raise RefusedError(text)
+
+
 def parse(data: bytes) -> Any:  # noqa: ANN401 - JSON
     """JSON, if canonical."""
-    value = json.loads(data)
+    value = json.loads(data, parse_float=never, parse_constant=never)
+    need(isinstance(value, dict), "a JSON object")
     need(canonical(value) == data, "canonical JSON")
     return value
 
@@ -178,6 +185,28 @@ class Names:
 # format-v1 -----------------------------------------------------------------------------------------------------------
 
 
+def check_metadata(metadata: dict[str, Any]) -> None:
+    """§4.2: members that must be there, and what each may be."""
+
+    def whole(value: object, low: int, high: int) -> bool:
+        return (
+            isinstance(value, str) and re.fullmatch(r"0|-?[1-9][0-9]*", value) is not None and low <= int(value) <= high
+        )
+
+    allowed: dict[str, Callable[[Any], bool]] = {
+        "generation": lambda value: whole(value, 0, 2**64 - 1),
+        "kind": lambda value: value in ("file", "directory"),
+        "path": lambda value: isinstance(value, str),
+        "content_type": lambda value: isinstance(value, str),
+        "mode": lambda value: type(value) is int and 0 <= value <= 0o7777,  # noqa: PLR2004 - §4.2
+        "mtime_ns": lambda value: whole(value, -(2**63), 2**63 - 1),
+        "user": lambda value: isinstance(value, dict) and all(isinstance(each, str) for each in value.values()),
+    }
+    need({"generation", "kind", "path"} <= set(metadata), "members of the metadata")
+    for name, holds in allowed.items():
+        need(name not in metadata or holds(metadata[name]), name)
+
+
 def open_object(
     stored: bytes, entry: str, path: str, keks: dict[int, bytes], vault_id: bytes
 ) -> tuple[dict[str, Any], bytes]:
@@ -197,6 +226,7 @@ def open_object(
     signed, tag = stored[: header_len - 32], stored[header_len - 32 : header_len]
     need(hmac.compare_digest(mac(k_hdr, signed)[:32], tag), "header tag")
     metadata = parse(unpad(AESGCM(k_meta).decrypt(signed[44:56], signed[56:], b"cybs3/1/meta\0" + start), 64))
+    check_metadata(metadata)
     d, size = hashlib.sha384(signed).digest()[:32], 1 << log2
     prologue = size if flags else header_len + 74
     need(not any(stored[header_len : prologue - 74]), "zeros")
@@ -237,7 +267,7 @@ def read_vault(
     keks = {epoch["epoch"]: un64(epoch["kek"]) for epoch in keyset["epochs"] if "kek" in epoch}
     files = {}
     for key, each in index.items():
-        if key.startswith(start) and not key.startswith(start + ".cybs3/") and "cybs3" in each["metadata"]:
+        if key.startswith(start) and ".cybs3" not in key.split("/") and "cybs3" in each["metadata"]:
             path = names.decode(key[len(start) :], each["metadata"])
             stored = (dump / each["file"]).read_bytes()
             files[path] = open_object(stored, each["metadata"]["cybs3"], path, keks, vault_id)

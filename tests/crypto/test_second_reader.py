@@ -127,11 +127,13 @@ def test_it_agrees_with_us_on_every_object(path: Path) -> None:
     stored = changed(stored, given.get("changes", []), folder)
     keks, vault_id = {given["epoch"]: bytes.fromhex(given["kek"])}, bytes.fromhex(given["vault_id"])
     reader = runpy.run_path(str(READER))
-    if case["expect"]["result"] != ["ok"]:
+    if "ok" not in case["expect"]["result"]:
         with pytest.raises(Exception):  # noqa: B017, PT011 - it has no error classes of its own worth naming
             reader["open_object"](stored, given["entry"], given["path"], keks, vault_id)
         return
     metadata, plaintext = reader["open_object"](stored, given["entry"], given["path"], keks, vault_id)
+    if case["expect"]["result"] != ["ok"]:  # [F-25] it leaves the digest unchecked
+        return
     assert metadata == case["expect"]["metadata"]
     assert hashlib.sha384(plaintext).hexdigest() == case["expect"]["plaintext"]["sha384"]
 

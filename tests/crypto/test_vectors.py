@@ -73,10 +73,16 @@ def read_segments(given: dict[str, Any]) -> tuple[ObjectMetadata, bytes]:
 @pytest.mark.parametrize("read", [read_whole, read_stream, read_segments], ids=lambda read: read.__name__)
 @pytest.mark.parametrize("path", cases("objects", "object"), ids=lambda path: path.stem)
 def test_objects(path: Path, read: Any) -> None:
-    """[F-5] [F-6] [F-7] [F-8] [F-11] [F-17] [F-18] [F-20] [F-21] [F-23] [F-26] [F-27] [F-29]."""
+    """[F-5] [F-6] [F-7] [F-8] [F-9] [F-10] [F-11] [F-15] [F-17] [F-18] [F-20] [F-21] [F-22] [F-23].
+
+    [F-25] [F-26] [F-27] [F-29].
+    """
     case = load(path)
     expect = case["expect"]
     if expect["result"] != ["ok"]:
+        if "ok" in expect["result"] and read is read_segments:  # [F-25] it computes no digest
+            read(case["given"])
+            return
         with pytest.raises(CryptoError) as caught:
             read(case["given"])
         assert caught.value.failure in expect["result"], caught.value
@@ -157,7 +163,7 @@ def opened(given: dict[str, Any]) -> OpenVault:
 
 @pytest.mark.parametrize("path", cases("vaults", "vault"), ids=lambda path: path.stem)
 def test_vaults(path: Path) -> None:
-    """[K-1] [K-2] [K-3] [K-5] [K-7] [K-8] [K-9]."""
+    """[K-1] [K-2] [K-3] [K-5] [K-7] [K-8] [K-9] [K-10]."""
     case = load(path)
     expect = case["expect"]
     if expect["result"] != ["ok"]:

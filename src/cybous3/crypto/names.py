@@ -28,7 +28,7 @@ SEALED_PATH_BYTES_MAX = 1343
 """The longest path with a shortened component, so that the sealed path fits into S3's 2 KB of user metadata."""
 METADATA_ENTRY = "cybs3name"
 SYSTEM = ".cybs3"
-"""The system folder right under the prefix: no user data there."""
+"""The system folder right under the prefix: no user data in it, nor in any other folder of this name."""
 NAMES_KEY_LEN = 32
 _COMPONENT_MULTIPLE, _PATH_MULTIPLE = 16, 64
 _SHORT = "~h"
@@ -105,12 +105,15 @@ class NameCodec:
         return "".join(part + "/" for part in (self.prefix, relative) if part)
 
     def strip(self, key: str) -> str | None:
-        """Return the relative key of a key in the bucket; None if it lies outside the vault or in its system folder."""
+        """Return the relative key of a key in the bucket; None if it lies outside the vault or in a system folder.
+
+        In any system folder, not only in this vault's: what another vault keeps below this prefix is no file either.
+        """
         start = self.prefix + "/" if self.prefix else ""
         if not key.startswith(start):
             return None
         relative = key[len(start) :]
-        return None if relative == SYSTEM or relative.startswith(SYSTEM + "/") else relative
+        return None if SYSTEM in relative.split("/") else relative  # names.md §2
 
     def path_of(self, key: str, full_name: str | None = None) -> str:
         """Return the logical path of a relative key.
@@ -176,8 +179,8 @@ class NameCodec:
 
     def _join(self, path: str) -> str:
         if self.mode is NamesMode.PLAIN:
-            if path == SYSTEM or path.startswith(SYSTEM + "/"):
-                raise InvalidName(f"{SYSTEM!r} is reserved at the top of a vault with plain names")
+            if SYSTEM in path.split("/"):
+                raise InvalidName(f"{SYSTEM!r} is reserved in a vault with plain names")
             return path
         if path.count("/") >= _DEPTH_MAX:
             raise InvalidName(f"the path {path!r} has too many parts: its key would be too long")

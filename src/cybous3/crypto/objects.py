@@ -350,8 +350,9 @@ class ObjectStream:
         """Return the input has ended: open the final segment and the footer, and compare length, count and digest."""
         tail = self._floe.finish(lambda plaintext: self._pass(plaintext, release))
         footer = self._reader.open_footer(tail).footer
-        if footer.plaintext_len != self._hasher.length:
-            raise Damaged("the object holds another number of bytes than its footer says")
+        # format-v1 §5.4: the count too, else a full segment with an empty final one behind it would pass
+        if (footer.plaintext_len, footer.segments) != (self._hasher.length, self._floe.segments):
+            raise Damaged("the object holds another number of bytes or segments than its footer says")
         footer.verify_digest(self._hasher.digest())
         return footer
 

@@ -4,7 +4,7 @@ One rule for every kind: a secret of the slot's kind, HKDF-SHA-384 with the vaul
 slot and parameters as associated data. Kinds we do not know (keyring and age have their places) are carried along.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -52,8 +52,7 @@ class MnemonicSecret:
 
     def material(self, kdf: Mapping[str, Json]) -> bytes:
         """Return the BIP39 seed."""
-        if kdf != {"name": "bip39"}:
-            raise Malformed("a mnemonic slot has unknown parameters")
+        _check_bip39(kdf)
         return mnemonic_seed(self.words, self.passphrase)
 
 
@@ -125,18 +124,22 @@ class Slot:
         if extra := set(fields.names) - _SLOT_FIELDS:
             raise Malformed(f"a keyslot has unknown fields: {sorted(extra)}")
         kind, kdf = fields.text("kind"), fields.object("kdf")
-        if kind == PASSPHRASE:
-            parse_argon2(kdf)
+        check = _CHECKS.get(kind)
+        if check is not None:
+            check(kdf)
         wrap = decode_b64(fields.text("wrap"), "a keyslot's wrap", VMK_LEN + SIV_LEN)
         return Slot(fields.binary("id", ID_LEN), kind, fields.integer("created", 0), fields.text("label"), kdf, wrap)
 
 
 _SLOT_FIELDS = frozenset({"created", "id", "kdf", "kind", "label", "wrap"})
+_ARGON2_FIELDS = frozenset({"lanes", "memory_kib", "name", "passes", "salt", "version"})
 
 
 def parse_argon2(kdf: Mapping[str, Json]) -> tuple[Argon2Profile, bytes]:
     """Profile and salt of a passphrase slot's parameters; `UnsafeParameters` outside the bounds."""
     fields = Fields(kdf, "a passphrase slot")
+    if extra := set(fields.names) - _ARGON2_FIELDS:
+        raise Malformed(f"a passphrase slot has unknown parameters: {sorted(extra)}")
     if fields.text("name") != "argon2id" or fields.integer("version", 0) != ARGON2_VERSION:
         raise Malformed("a passphrase slot names an unknown key derivation")
     profile = Argon2Profile(
@@ -145,6 +148,15 @@ def parse_argon2(kdf: Mapping[str, Json]) -> tuple[Argon2Profile, bytes]:
         lanes=fields.integer("lanes", 0, _U32_MAX),
     )
     return profile.check(), fields.binary("salt", SALT_LEN)
+
+
+def _check_bip39(kdf: Mapping[str, Json]) -> None:
+    if kdf != {"name": "bip39"}:
+        raise Malformed("a mnemonic slot has unknown parameters")
+
+
+_CHECKS: Mapping[str, Callable[[Mapping[str, Json]], object]] = {MNEMONIC: _check_bip39, PASSPHRASE: parse_argon2}
+"""What a slot's parameters must be, by kind, whatever the secret at hand; other kinds are carried along."""
 
 
 def _slot_kek(material: bytes, vault_id: bytes, kind: str, slot_id: bytes) -> bytes:
