@@ -45,6 +45,32 @@ def test_users_are_added_listed_and_deleted(tmp_path: Path) -> None:
     assert len(json.loads(run("users", "list", *data, "--json").stdout)) == 1
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("users", "list"), ("users", "delete", "x"), ("keys", "add", "x"), ("keys", "list"), ("keys", "delete", "x")],
+)
+def test_a_mistyped_directory_is_not_made(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    missing = tmp_path / "nosuch"
+    done = run(*arguments, "--data", str(missing), code=3)
+    assert "swifts3 serve --data" in done.stderr
+    assert not missing.exists()
+    missing.mkdir()
+    run(*arguments, "--data", str(missing), code=3)
+    assert list(missing.iterdir()) == []
+
+
+def test_a_first_user_may_make_the_directory_which_is_told(tmp_path: Path) -> None:
+    told = "made a new data directory"
+    data = ("--data", str(tmp_path / "new"))
+    assert told in run("users", "add", "ann", *data).stderr
+    assert told not in run("users", "add", "bob", *data).stderr
+    (tmp_path / "empty").mkdir()
+    assert told not in run("users", "add", "ann", "--data", str(tmp_path / "empty")).stderr
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter").touch()
+    assert told in run("users", "add", "ann", "--data", str(tmp_path / "full"), "--json").stderr
+
+
 @pytest.mark.parametrize("how", [("--secret-key", "-"), ("--secret-key-stdin",)])
 def test_a_secret_may_come_on_standard_input_and_is_not_shown(tmp_path: Path, how: tuple[str, ...]) -> None:
     done = run(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cybous3.cli.options import Session, session_options
+from cybous3.cli.output import Out, printable
 from cybous3.server.config.settings import FIELDS
 
 if TYPE_CHECKING:
@@ -101,8 +102,17 @@ def _secret(given: str | None, from_stdin: bool) -> str | None:  # noqa: FBT001 
     return secret
 
 
-def _with_accounts(data: Path, work: "Callable[[Accounts], Awaitable[T]]") -> T:
-    from cybous3.server.app.accounts import open_accounts  # noqa: PLC0415  # opens the index; `serve` does not need it
+def _with_accounts(data: Path, work: "Callable[[Accounts], Awaitable[T]]", *, make: bool = False) -> T:
+    """Work on the accounts of a data directory. One without an index is an error, unless `make` allows to begin one.
+
+    Beginning one is told on standard error, unless it is an empty directory that somebody made for it.
+    """
+    from cybous3.server.app.accounts import ensure_index, is_prepared, open_accounts  # noqa: PLC0415  # `serve` does not need them
+
+    if not make:
+        ensure_index(data)
+    elif not is_prepared(data):
+        Out().warn(f"made a new data directory: {printable(str(data.absolute()))}")
 
     async def run() -> T:
         async with open_accounts(data) as accounts:
@@ -152,7 +162,7 @@ def users_add(  # noqa: PLR0913, PLR0917  # one argument for each option
     secret_key: str | None,
     secret_key_stdin: bool,  # noqa: FBT001  # as click passes it
 ) -> None:
-    """Add the user NAME with one access key."""
+    """Add the user NAME with one access key. A data directory that is not there yet is made."""
     secret = _secret(secret_key, secret_key_stdin)
     made = _with_accounts(
         data,
@@ -164,6 +174,7 @@ def users_add(  # noqa: PLR0913, PLR0917  # one argument for each option
             secret_key=secret,
             buckets=buckets or None,
         ),
+        make=True,
     )
     _tell(session, made, generated=secret is None)
 

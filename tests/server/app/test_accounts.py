@@ -13,6 +13,8 @@ from cybous3.server.app.accounts import (
     AccountError,
     Accounts,
     NoSuchAccountError,
+    has_index,
+    is_prepared,
     open_accounts,
 )
 from cybous3.server.app.problems import LocalError
@@ -134,3 +136,19 @@ def test_everything_is_for_the_owner_alone(tmp_path: Path) -> None:
     for path in (tmp_path / "data").rglob("*"):
         if path.is_file():
             assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_what_cannot_be_looked_into_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert is_prepared(tmp_path)
+    assert not is_prepared(tmp_path / "missing")
+
+    def refuse(*_: object) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    with pytest.raises(LocalError, match="permission denied"):
+        has_index(tmp_path)
+    monkeypatch.undo()
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(LocalError, match="permission denied"):
+        is_prepared(tmp_path)

@@ -137,6 +137,38 @@ def _check_key(access_key: str | None, secret_key: str | None) -> None:
         raise AccountError(f"the secret key is shorter than {_SECRET_LENGTH_MIN} characters, or not printable")
 
 
+class NoDataDirectoryError(CybousError):
+    """A data directory was named that no server and no `users add` has begun."""
+
+    exit_code: ClassVar[int] = 3
+
+
+def has_index(data: Path) -> bool:
+    """Tell whether `data` is a data directory: whether there is an index in it. LocalError."""
+    place = DataDirectory.at(data)
+    try:
+        return place.index.exists()
+    except OSError as error:
+        raise local(f"cannot look into {str(place.root)!r}", error) from error
+
+
+def is_prepared(data: Path) -> bool:
+    """Tell whether somebody meant `data` to be a data directory: it is one, or an empty directory. LocalError."""
+    root = DataDirectory.at(data).root
+    try:
+        return has_index(data) or (root.is_dir() and not any(root.iterdir()))
+    except OSError as error:
+        raise local(f"cannot look into {str(root)!r}", error) from error
+
+
+def ensure_index(data: Path) -> None:
+    """Raise NoDataDirectoryError unless there is an index: a mistyped directory is not made. LocalError."""
+    if not has_index(data):
+        raise NoDataDirectoryError(
+            f"there is no data directory at {str(data)!r}", hint=f"swifts3 serve --data {data} makes one"
+        )
+
+
 async def open_book(index: Index, place: DataDirectory) -> AccountBook:
     """Return the account book of an open index. SealError, LocalError."""
     try:
