@@ -76,7 +76,17 @@ def test_milliseconds_are_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "yesterday", "2009-13-12T17:50:30Z", "2009-10-12", "12345", "2009-10-12T17:50:30"]
+    "text",
+    [
+        "",
+        "yesterday",
+        "2009-13-12T17:50:30Z",
+        "2009-10-12",
+        "12345",
+        "2009-10-12T17:50:30",
+        "9999-12-31T23:59:59-23:59",
+        "0001-01-01T00:00:00+23:59",
+    ],
 )
 def test_what_is_no_instant_is_refused_or_ignored(text: str) -> None:
     assert values.lenient_date(text) is None

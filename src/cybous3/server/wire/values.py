@@ -86,7 +86,7 @@ def date(name: str, text: str) -> int:
 
 def _iso_date(text: str) -> int | None:
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:  # of the form, but no day of the calendar
+        moment = datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):  # of the form, but no day of the calendar, or none once it is in UTC
         return None
-    return round((moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000)
+    return round((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000)

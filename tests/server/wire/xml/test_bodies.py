@@ -154,3 +154,11 @@ def test_parts_that_do_not_hold_are_refused(inside: str, code: str) -> None:
 
 def test_no_list_of_parts_at_all_is_a_request_without_parts() -> None:
     assert refusal(bodies.complete_multipart_upload, "").message == "You must specify at least one part"
+
+
+@pytest.mark.parametrize("instant", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"])
+def test_an_instant_beyond_the_calendar_is_none(instant: str) -> None:
+    document = f"<Delete><Object><Key>k</Key><LastModifiedTime>{instant}</LastModifiedTime></Object></Delete>"
+    with pytest.raises(S3Error) as error:
+        bodies.delete(document.encode())
+    assert error.value.code == "InvalidArgument"
