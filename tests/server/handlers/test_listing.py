@@ -153,6 +153,21 @@ def test_url_encoding_is_asked_for_and_answered(site: Site) -> None:
     assert site.ask("GET", "/photos", "encoding-type=rot13&list-type=2").code == "InvalidArgument"
 
 
+def test_prefixes_and_markers_come_back_as_botocore_was_given_them(client: Any) -> None:
+    client.put_object(Bucket="photos", Key="a b/+ä", Body=b"")
+    client.put_object(Bucket="photos", Key="a b/+ö", Body=b"")
+    for ask in (client.list_objects, client.list_objects_v2, client.list_object_versions):
+        page = ask(Bucket="photos", Prefix="a b/", Delimiter="+", MaxKeys=5)
+        assert (page["Prefix"], page["Delimiter"], page["CommonPrefixes"]) == ("a b/", "+", [{"Prefix": "a b/+"}])
+    page = client.list_objects(Bucket="photos", Prefix="a b/", Marker="a b/+ä")
+    assert (page["Marker"], [entry["Key"] for entry in page["Contents"]]) == ("a b/+ä", ["a b/+ö"])
+    assert client.list_objects_v2(Bucket="photos", StartAfter="a b/+ä")["StartAfter"] == "a b/+ä"
+    assert client.list_object_versions(Bucket="photos", KeyMarker="a b/+ä")["KeyMarker"] == "a b/+ä"
+    client.create_multipart_upload(Bucket="photos", Key="a b/+ä")
+    page = client.list_multipart_uploads(Bucket="photos", Prefix="a b/")
+    assert (page["Prefix"], page["Uploads"][0]["Key"]) == ("a b/", "a b/+ä")
+
+
 @pytest.mark.usefixtures("client")
 def test_list_type_is_two_or_absent(site: Site) -> None:
     assert site.ask("GET", "/photos", "list-type=3").code == "InvalidArgument"

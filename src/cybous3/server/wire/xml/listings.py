@@ -162,7 +162,8 @@ def list_objects(
         "ListBucketResult",
         (
             _element("Name", request.bucket),
-            _element("Prefix", encode(request.prefix or "")),
+            # In the clear, an echo: of this one listing, botocore and its kin decode every name but the prefix.
+            text_element("Prefix", request.prefix or ""),
             _element("Marker", encode(request.marker or "")),
             _optional("NextMarker", next_marker if request.delimiter else "", encode),
             _element("MaxKeys", max_keys),
