@@ -56,7 +56,7 @@ def parse_link(query: str, headers: HeaderPairs) -> LinkClaim | None:
     _check_unmixed(parameters, folded)
     if len({name.lower() for name in parameters}) != len(pairs):
         raise SignatureError("AuthorizationQueryParametersError", "A query parameter of a link must not be repeated.")
-    _check_covered(parameters)
+    _check_covered(parameters, folded)
     access_key, signature, expires = (parameters.get(name) for name in (LINK_MARK, _SIGNATURE, _EXPIRES))
     if not (access_key and signature and expires):
         raise SignatureError(
@@ -76,14 +76,19 @@ def _check_unmixed(parameters: Mapping[str, str | None], headers: Mapping[str, s
         raise two_mechanisms()
 
 
-def _check_covered(parameters: Mapping[str, str | None]) -> None:
-    """Refuse parameters that elsewhere stand in for headers: no version 2 signature covers them (attack A5d)."""
-    for name in parameters:
-        if name.lower().startswith(AMZ_PREFIX) and name != TOKEN:
+def _check_covered(parameters: Mapping[str, str | None], headers: Mapping[str, str]) -> None:
+    """Refuse parameters that stand in for headers unless these are there and say the same (attack A5d).
+
+    Version 2 covers headers and not such parameters: whoever reads them as headers must verify them as such.
+    """
+    for name, value in parameters.items():
+        field_name = name.lower()
+        if not field_name.startswith(AMZ_PREFIX) or name == TOKEN:
+            continue
+        if headers.get(field_name) != (value or "").encode().decode("latin-1"):
             raise SignatureError(
                 "InvalidRequest",
-                f"A link of signature version 2 cannot carry {name} in its query. "
-                "Please send it as a header, or sign with version 4.",
+                f"A link of signature version 2 cannot carry {name} in its query but for the header of that name.",
                 QueryParameter=name,
             )
 

@@ -14,7 +14,7 @@ from cybous3.core.sigv4.claim import Claim
 from cybous3.core.sigv4.verify import Verified, parse_authorization, verify
 from cybous3.server.model.accounts import Credential, User
 from cybous3.server.wire.errors import S3Error
-from cybous3.server.wire.message import Request
+from cybous3.server.wire.message import Headers, Request
 
 FindCredential = Callable[[str], Awaitable[Credential | None]]
 """Return the credential of an access key, or None when there is none that works now."""
@@ -41,17 +41,25 @@ ANONYMOUS: Final = Anonymous()
 
 
 async def authenticate(
-    request: Request, find: FindCredential, *, now: float, region: str, hosted_bucket: str | None = None
+    request: Request,
+    find: FindCredential,
+    *,
+    now: float,
+    region: str,
+    hosted_bucket: str | None = None,
+    presented: Headers | None = None,
 ) -> Identity:
     """Return who sent `request`, exactly as it came from the wire. `now` is in seconds since the epoch.
 
     `hosted_bucket` is the bucket that the Host field named, None for path-style: version 2 signs it, not the host.
+    `presented` are the headers with those that the query stands for, if any: version 2 signs these, and not the query.
 
     SignatureError with its one reason; InvalidAccessKeyId; InvalidToken for a session token, since none was issued.
     """
+    linked = request.headers if presented is None else presented
     claim: Claim | LinkClaim | None = None
     if LINK_MARK in request.query:
-        claim = parse_link(request.query, request.headers)
+        claim = parse_link(request.query, linked)
     if claim is None:
         claim = parse_authorization(request.method, request.path, request.query, request.headers)
     if claim is None:
@@ -61,7 +69,7 @@ async def authenticate(
     credential = await find(claim.access_key)
     if credential is None:
         raise S3Error("InvalidAccessKeyId", AWSAccessKeyId=claim.access_key)
-    method, path, headers = request.method, request.path, request.headers
+    method, path = request.method, request.path
     verified: Verified | VerifiedLink
     if isinstance(claim, LinkClaim):
         verified = verify_link(
@@ -69,7 +77,7 @@ async def authenticate(
             credential.secret_key,
             method=method,
             path=path,
-            headers=headers,
+            headers=linked,
             now=now,
             hosted_bucket=hosted_bucket,
         )
@@ -80,7 +88,7 @@ async def authenticate(
             method=method,
             path=path,
             query=request.query,
-            headers=headers,
+            headers=request.headers,
             now=now,
             region=region,
         )

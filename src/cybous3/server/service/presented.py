@@ -2,19 +2,24 @@
 
 Several SDKs move a request's `x-amz-*` headers into the query when they presign (checksums, ACLs, metadata, SSE). S3
 reads them as the headers they were. Leaving them where they are would mean to ignore some of them in silence, so they
-become headers before anything looks at the request. The signature is verified on the request as it came, and covers
-the whole query. Only version 4's does: a link of version 2 with such a parameter is refused where it is authenticated.
+become headers before anything looks at the request. What makes a query a presigned one is decided on its decoded
+names, as the verifier does: two readings of one name would let a holder of a link switch off what was signed. A
+signature of version 4 is verified on the request as it came, and covers the whole query. One of version 2 covers such
+parameters as the headers they stand for, and is verified with these.
 """
 
+import re
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Final
 
+from cybous3.core.sigv2.claim import LINK_MARK, TOKEN
 from cybous3.core.uri import parse_query
 from cybous3.server.wire.errors import S3Error, invalid_argument
 from cybous3.server.wire.message import Headers, Request
 
 # What belongs to the signature itself, or says how the body is covered; these stay where they are.
-_OF_THE_SIGNATURE: Final = frozenset(
+_OF_VERSION_4: Final = frozenset(
     {
         "x-amz-algorithm",
         "x-amz-credential",
@@ -26,31 +31,39 @@ _OF_THE_SIGNATURE: Final = frozenset(
         "x-amz-content-sha256",
     }
 )
+_OF_VERSION_2: Final = frozenset({TOKEN})
+_MARK: Final = "x-amz-signature"
+# Without one of these no name of the raw query can decode to a mark.
+_MAY_BE_PRESIGNED: Final = re.compile(f"%|{_MARK}|{LINK_MARK}", re.IGNORECASE)
 _FORBIDDEN: Final = frozenset("\r\n\0")
 
 
 def presented(request: Request) -> Request:
     """Return the request with the headers that its presigned query stands for; the same request if there are none.
 
-    InvalidRequest when a header says one thing and the query another; InvalidArgument for a value no header can hold.
+    InvalidRequest when a header says one thing and the query another; InvalidArgument for a value no header can hold;
+    UriError for a query that cannot be read.
     """
-    if "x-amz-signature=" not in request.query.lower():
+    if _MAY_BE_PRESIGNED.search(request.query) is None:
         return request
-    added = [
-        _field(request.headers, name.lower(), value or "")
-        for name, value in parse_query(request.query)
-        if _stands_in(name)
-    ]
+    pairs = [(name.lower(), value or "") for name, value in parse_query(request.query)]
+    own = _of_the_signature({name for name, _ in pairs})
+    if own is None:
+        return request
+    added = [_field(request.headers, *pair) for pair in pairs if pair[0].startswith("x-amz-") and pair[0] not in own]
     if not added:
         return request
     if len({name for name, _ in added}) != len(added):
         raise S3Error("InvalidRequest", "A query parameter that stands for a header must not be repeated.")
-    return replace(request, headers=Headers((*request.headers.items_in_order, *added)))
+    lacking = [pair for pair in added if pair[0] not in request.headers]  # said in both ways is said once
+    return replace(request, headers=Headers((*request.headers.items_in_order, *lacking)))
 
 
-def _stands_in(name: str) -> bool:
-    lower = name.lower()
-    return lower.startswith("x-amz-") and lower not in _OF_THE_SIGNATURE
+def _of_the_signature(names: AbstractSet[str]) -> AbstractSet[str] | None:
+    """Return the names, of those that could stand for headers, that do not; None if the query is no presigned one."""
+    if _MARK in names:
+        return _OF_VERSION_4
+    return _OF_VERSION_2 if LINK_MARK.lower() in names else None
 
 
 def _field(headers: Headers, name: str, text: str) -> tuple[str, str]:

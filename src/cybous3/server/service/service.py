@@ -111,7 +111,12 @@ class S3Service:
         ticket.operation = target.operation.name
         hosted = target.bucket if target.style == "virtual-hosted" else None
         identity = await authenticate(
-            request, self._find, now=ticket.started, region=self._region, hosted_bucket=hosted
+            request,
+            self._find,
+            now=ticket.started,
+            region=self._region,
+            hosted_bucket=hosted,
+            presented=asked.headers,
         )
         principal = _principal(identity)
         owner = await self._authorise(target, principal)
