@@ -57,6 +57,8 @@ def names(bench: Bench) -> Iterator[tuple[str, Case]]:
         "bad-path-reserved",
         case("names §2", "reserved", "name", {**plain, "path": ".cybs3/x"}, refusal("invalid-name")),
     )
+    below = {**plain, "path": "a/.cybs3/x"}
+    yield "bad-path-reserved-below", case("names §2", "reserved anywhere", "name", below, refusal("invalid-name"))
     yield from bad_keys(codec, base)
 
 

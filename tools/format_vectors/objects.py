@@ -175,6 +175,11 @@ def cuts(places: Places) -> Iterator[Failure]:
     header = places.header
     for size in (0, 5, 6, 8, 10, 12, 28, 43, 44, 60, header - 1, header, header + 9, header + 41, places.body - 1):
         yield f"cut-{size:04d}", f"cut to {size} bytes", [{"op": "cut", "to": size}], ["truncated"]
+    for size in (1, 5, 43):
+        foreign = [{"op": "cut", "to": size}, {"op": "flip", "at": 0, "mask": 1}]
+        yield f"short-foreign-{size}", f"{size} bytes that do not begin as the magic does", foreign, ["malformed"]
+    short = [{"op": "cut", "to": 43}, {"op": "flip", "at": 6, "mask": 3}]
+    yield "short-other-version", "43 bytes with the magic; the version is not looked at yet", short, ["truncated"]
     sizes = {"no-body": places.body, "first-only": places.body + FULL, "no-final": places.last}
     sizes |= {"in-final": places.last + 50, "no-footer": places.end, "in-footer": places.end + 50}
     for name, size in sizes.items():
