@@ -100,8 +100,33 @@ def test_a_port_in_use_ends_in_the_reason(home: Home) -> None:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         done = home.run("start", "--listen", address, "--admin-listen", "127.0.0.1:0", code=1)
     assert f"cannot listen on {address}" in done.stderr
-    assert "did not start" in done.stderr
     home.run("status", code=3)
+
+
+def test_a_port_in_use_is_found_before_a_root_key_is_made(home: Home) -> None:
+    for name in ("SWIFTS3_ROOT_ACCESS_KEY", "SWIFTS3_ROOT_SECRET_KEY"):
+        del home.env[name]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        for ports in (
+            ("--listen", address, "--admin-listen", "127.0.0.1:0"),
+            (*ANYWHERE[:2], "--admin-listen", address),
+        ):
+            assert "root key" not in home.run("start", *ports, code=1).stderr
+    assert not home.data.exists()
+    assert "root key" in home.run("start", *ANYWHERE).stderr
+
+
+def test_another_server_on_the_data_directory_is_not_taken_for_the_one_asked_for(home: Home) -> None:
+    first = home.json("start", "--data", str(home.root / "data"), *ANYWHERE)
+    said = home.run("start", "--name", "two", "--data", str(home.root / "data"), *ANYWHERE, code=31).stderr
+    assert "the server 'default' works on the data directory" in said
+    assert str(first["endpoint"]) in said
+    home.run("status", "--name", "two", code=3)
+    assert home.json("start", "--data", str(home.root / "data"))["started"] is False
+    elsewhere = ("--data", str(home.root / "data"), "--listen", "127.0.0.1:1")
+    assert "runs already, at other addresses" in home.run("start", *elsewhere, code=31).stderr
+    assert home.json("status")["pid"] == first["pid"]
 
 
 def test_a_wrong_setting_starts_nothing(home: Home) -> None:

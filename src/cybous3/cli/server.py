@@ -14,6 +14,7 @@ from cybous3.cli.options import Session, session_options
 from cybous3.cli.output import printable
 from cybous3.cli.server_config import config
 from cybous3.cli.server_names import NAME, named, settings_of
+from cybous3.core.config import Setting
 from cybous3.server.app import control
 from cybous3.server.config.settings import FIELDS, ROOT_ACCESS_KEY
 
@@ -53,11 +54,13 @@ def _start(session: Session, name: str, flags: Mapping[str, str | None]) -> None
     settings = settings_of(place, flags)  # wrong settings end here, before anything is started
     data = settings["data"].value
     try:
-        instance, started = control.start(place, data, _arguments(place, flags, data), lambda: _make_root(data))
+        instance, started = control.start(place, data, _arguments(place, flags, data), lambda: _prepare(settings))
     except control.StartFailedError as error:
         for line in error.lines:
             session.out.stderr.write(f"  | {printable(line)}\n")
         raise
+    if not started:
+        control.ensure_asked_for(place, instance, _addresses(settings, asked=True))
     shown = {**asdict(instance), "name": name, "started": started, "endpoint": instance.endpoint}
     del shown["token"]
     verb = "started" if started else "runs already"
@@ -71,6 +74,21 @@ def _arguments(place: control.Named, flags: Mapping[str, str | None], data: Path
     if place.config_file.exists():
         arguments += ["--config", str(place.config_file)]
     return arguments
+
+
+def _addresses(settings: Mapping[str, Setting], *, asked: bool) -> dict[str, tuple[str, int]]:
+    """Return where the server shall listen; with `asked` only what somebody said, not the defaults."""
+    ports = {"listen": settings["listen"], "admin": settings["admin_listen"]}
+    return {name: setting.value for name, setting in ports.items() if not asked or setting.origin != "default"}
+
+
+def _prepare(settings: Mapping[str, Setting]) -> None:
+    """See that both ports are free, then make the root key: one that is shown must be of a server that starts."""
+    from cybous3.server.app.sockets import listen  # noqa: PLC0415  # only a start needs it
+
+    for name, address in _addresses(settings, asked=False).items():
+        listen(address, "--listen" if name == "listen" else "--admin-listen").close()
+    _make_root(settings["data"].value)
 
 
 def _make_root(data: Path) -> None:

@@ -7,7 +7,16 @@ import psutil
 import pytest
 
 from cybous3.server.app import control
-from cybous3.server.app.control import BusyError, Named, StartFailedError, StopFailedError, detached, home, tail
+from cybous3.server.app.control import (
+    BusyError,
+    Named,
+    OtherServerError,
+    StartFailedError,
+    StopFailedError,
+    detached,
+    home,
+    tail,
+)
 from cybous3.server.app.discovery import Instance, announce
 from cybous3.server.app.places import DataDirectory
 from cybous3.server.app.problems import LocalError, StartError
@@ -31,6 +40,29 @@ def test_what_was_started_is_remembered(tmp_path: Path) -> None:
     assert place.remembered() == (Path("/d"), ["--region", "r"])
     (place.root / "started.json").write_text("[]")
     assert place.remembered() == (place.default_data, [])
+
+
+def test_the_running_server_must_be_the_one_asked_for(tmp_path: Path) -> None:
+    """By its name, and by where it listens; a host may be said by its name, and port 0 is any."""
+    mine, other = Named("n", tmp_path / "n"), Named("o", tmp_path / "o")
+    running = instance(tmp_path / "data", 7)
+    with pytest.raises(OtherServerError, match="a server that was started otherwise") as refused:
+        control.ensure_asked_for(mine, running, {})
+    assert refused.value.exit_code == 31
+    for place in (mine, other):
+        place.root.mkdir()
+        place.remember(tmp_path / "data", [])
+    control.ensure_asked_for(mine, running, {})
+    other.remember(tmp_path / "data", [], 7)
+    with pytest.raises(OtherServerError, match="the server 'o' works on"):
+        control.ensure_asked_for(mine, running, {})
+    other.remember(tmp_path / "data", [])
+    mine.remember(tmp_path / "data", [], 7)
+    for address in (("127.0.0.1", 1), ("localhost", 0), ("127.0.0.1", 0)):
+        control.ensure_asked_for(mine, running, {"listen": address, "admin": ("127.0.0.1", 1)})
+    for address in (("127.0.0.1", 2), ("127.0.0.2", 1), ("no host", 1)):
+        with pytest.raises(OtherServerError, match="other addresses"):
+            control.ensure_asked_for(mine, running, {"admin": address})
 
 
 def test_homes() -> None:

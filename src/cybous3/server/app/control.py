@@ -8,6 +8,7 @@ written down.
 import http.client
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -53,6 +54,12 @@ class StartFailedError(StartError):
 
 class StopFailedError(CybousError):
     """The server could not be made to end."""
+
+
+class OtherServerError(CybousError):
+    """Another server than the one asked for works on the data directory."""
+
+    exit_code: ClassVar[int] = 31
 
 
 class BusyError(CybousError):
@@ -104,9 +111,10 @@ class Named:
     def _memory(self) -> Path:
         return self.root / "started.json"
 
-    def remember(self, data: Path, arguments: Sequence[str]) -> None:
-        """Write down what the server was started with, for the commands that come later."""
-        self._memory.write_text(json.dumps({"data": str(data), "arguments": list(arguments)}), encoding="utf-8")
+    def remember(self, data: Path, arguments: Sequence[str], pid: int | None = None) -> None:
+        """Write down what the server was started with, for the commands that come later; `pid` once it is ready."""
+        plain = {"data": str(data), "arguments": list(arguments), "pid": pid}
+        self._memory.write_text(json.dumps(plain), encoding="utf-8")
 
     def remembered(self) -> tuple[Path, list[str]]:
         """Return the data directory and the arguments of the last start."""
@@ -114,6 +122,12 @@ class Named:
             plain: dict[str, Any] = json.loads(self._memory.read_text(encoding="utf-8"))
             return Path(plain["data"]), [str(argument) for argument in plain["arguments"]]
         return self.default_data, []
+
+    def started(self, instance: Instance) -> bool:
+        """Tell whether this name's last start is the running server `instance`."""
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            return bool(json.loads(self._memory.read_text(encoding="utf-8"))["pid"] == instance.pid)
+        return False
 
     def lock(self) -> FileLock:
         """Return the lock that starting and stopping take turns with."""
@@ -141,7 +155,34 @@ def start(
             return _wait_for_other(place, patience_s), False
         prepare()
         named.remember(place.root, arguments)
-        return _launch(named, place, arguments, env, patience_s), True
+        instance = _launch(named, place, arguments, env, patience_s)
+        named.remember(place.root, arguments, instance.pid)
+        return instance, True
+
+
+def ensure_asked_for(named: Named, instance: Instance, asked: Mapping[str, tuple[str, int]]) -> None:
+    """Raise OtherServerError when the running server on the data directory is not the one that a start asked for.
+
+    It is another one when it was started under another name, or not by this command at all while the name stands for
+    another directory; or when it does not listen where `asked` says ("listen", "admin"; port 0 stands for any).
+    """
+    others = [Named(folder.name, folder) for folder in named.root.parent.glob("*") if folder != named.root]
+    other = next((each.name for each in others if each.started(instance)), None)
+    where = f"{instance.endpoint} (admin {instance.admin_url}, pid {instance.pid})"
+    if not named.started(instance) and (
+        other is not None or named.remembered()[0].resolve() != Path(instance.data).resolve()
+    ):
+        who = "a server that was started otherwise" if other is None else f"the server {other!r}"
+        raise OtherServerError(
+            f"{who} works on the data directory {instance.data!r} already: {where}",
+            hint=f"give {named.name!r} a directory of its own with --data, or stop that one first",
+        )
+    bound = {"listen": instance.listen, "admin": instance.admin}
+    if any(not _listens(bound[port], address) for port, address in asked.items()):
+        raise OtherServerError(
+            f"the server {named.name!r} runs already, at other addresses than asked for: {where}",
+            hint=f"cybs3 server restart --name {named.name} moves it",
+        )
 
 
 def stop(named: Named, timeout_s: float) -> Ending:
@@ -231,6 +272,17 @@ class _turn:  # noqa: N801 - reads as a verb: `with _turn(named)`
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
+
+
+def _listens(bound: tuple[str, int], asked: tuple[str, int]) -> bool:
+    host, port = asked
+    if port not in {0, bound[1]}:
+        return False
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError:
+        return False  # a name that stands for nothing is not where it listens
+    return bound[0] in {each[4][0] for each in found}
 
 
 def _wait_for_other(place: DataDirectory, patience_s: float) -> Instance:
