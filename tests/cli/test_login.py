@@ -66,8 +66,9 @@ def test_a_passphrase_replaces_the_words(shell: Shell) -> None:
     shell.ok("logout")
     assert shell.json("login", "--passphrase-file", "passphrase")["fingerprint"] == FINGERPRINT
     shell.ok("logout")
+    assert "--passphrase-file" in shell.fails(10, "login")
     assert shell.ok("vaults", "list", "--json", "--passphrase-file", "passphrase") == "[]\n"
-    shell.ok("logout")
+    shell.fails(10, "vaults", "list")
     assert "wrong passphrase" in shell.fails(10, "login", "--passphrase-file", "-", given=b"wrong")
     shell.fails(10, "vaults", "list", "--passphrase-file", "-", given=b"wrong")
 

@@ -190,6 +190,8 @@ def test_places_that_cannot_be_are_told(person: Shell, server: Server) -> None:
     person.fails(2, "vaults", "add", "one", *place(server, bucket, "--prefix", "a//b"))
     nowhere = ("--endpoint", "http://127.0.0.1:1", "--bucket", "b", "--access-key", "AK")
     assert "is the server running" in person.fails(20, "vaults", "add", "one", *nowhere)
+    plain = ("--endpoint", server.endpoint.removeprefix("http://"), "--bucket", bucket, "--access-key", "AK")
+    assert f"write {server.endpoint} if it has no TLS" in person.fails(20, "vaults", "add", "one", *plain)
     person.fails(1, "vaults", "add", "one", "--endpoint", "ftp://h", "--bucket", "b", "--anonymous")
     person.patch.setenv("CYBS3_SECRET_KEY", "not-the-secret-at-all")
     assert "secret" in person.fails(21, "vaults", "add", "one", *place(server, bucket))

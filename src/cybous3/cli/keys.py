@@ -19,15 +19,13 @@ from cybous3.crypto.slots import PASSPHRASE as PASSPHRASE_SLOT
 from cybous3.crypto.slots import PassphraseSecret, Secret, Slot
 from cybous3.crypto.vault import OpenVault
 
-_LIMITS = {
+_LEFT_OUT = "slots that were left out cannot open future epochs; epochs they have seen stay open to them"
+_LIMITS: dict[bool, tuple[str, ...]] = {
     False: (
         "new files are wrapped under the new epoch; files stored before keep theirs",
         "a copy of the vault document and a secret that somebody already has still open what they opened before",
     ),
-    True: (
-        "slots that were left out cannot open future epochs; epochs they have seen stay open to them",
-        "files stored before keep their wrapped keys until they are stored again",
-    ),
+    True: ("files stored before keep their wrapped keys until they are stored again",),
 }
 
 
@@ -85,8 +83,11 @@ def fingerprint(session: Session) -> None:
 @session_options()
 def rotate(session: Session, *, master: bool, drop_slots: bool) -> None:
     """Begin a new epoch of the vault's keys: files stored from now on are wrapped under a new key."""
+    if drop_slots and not master:
+        raise click.UsageError("--drop-slots goes with --master: only a new master key re-makes slots")
     with open_vault(session) as opened:
         secrets = _remaining(opened, drop_slots=drop_slots) if master else []
+        left_out = master and len(secrets) < len(opened.vault.document.slots)
 
         def edit(vault: OpenVault) -> OpenVault:
             created = int(time.time())
@@ -98,7 +99,7 @@ def rotate(session: Session, *, master: bool, drop_slots: bool) -> None:
     epoch = vault.keyset.primary[0]
     shown = {"vault": opened.profile.name, "generation": vault.generation, "epoch": epoch, "master": master}
     session.out.result(shown, f"vault {opened.profile.name}: epoch {epoch}, generation {vault.generation}")
-    for line in _LIMITS[master]:
+    for line in (*([_LEFT_OUT] if left_out else []), *_LIMITS[master]):
         session.out.note(line)
 
 

@@ -72,10 +72,19 @@ def _unlock(session: Session, places: Places, sources: Sources) -> tuple[keys.Un
             return keys.unlock_with_passphrase(places, passphrase), False
     words = words or sources.ask(MNEMONIC)
     if words is None:
-        raise NoSecret(
-            "the recovery words are needed", hint="give them with --mnemonic-file, or make new ones: cybs3 keys create"
-        )
+        raise _nothing_given(places)
     return keys.login_with_words(places, words), True
+
+
+def _nothing_given(places: Places) -> NoSecret:
+    if places.has_passphrase():
+        return NoSecret(
+            "the passphrase of this machine is needed, or the recovery words",
+            hint="give it with --passphrase-file, or them with --mnemonic-file",
+        )
+    return NoSecret(
+        "the recovery words are needed", hint="give them with --mnemonic-file, or make new ones: cybs3 keys create"
+    )
 
 
 def _new_passphrase(session: Session, places: Places, sources: Sources) -> str | None:

@@ -6,7 +6,7 @@ it hands out knows none of them.
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 from cybous3.cli.options import Secrets, Session
 from cybous3.client.keys.config import SealedConfig
 from cybous3.client.keys.device import Places, system_places
-from cybous3.client.keys.errors import BadSource
+from cybous3.client.keys.errors import BadSource, CannotUnlock
 from cybous3.client.keys.home import find_home
 from cybous3.client.keys.login import Given, Unlocked, unlock
 from cybous3.client.keys.sources import PASSPHRASE, Sources, terminal_prompt
@@ -67,9 +67,36 @@ def given(secrets: Secrets) -> Given:
     return Given(secrets.mnemonic_file, secrets.passphrase_file, secrets.password_command)
 
 
-def unlock_home(session: Session, sources: Sources | None = None) -> Unlocked:
-    """Unlock this machine with whatever is at hand. Raises CannotUnlock, NoSecret."""
-    return unlock(home_places(), sources or secret_sources(), given(session.secrets))
+def unlock_home(session: Session, sources: Sources | None = None, *, for_vault: bool = False) -> Unlocked:
+    """Unlock this machine with whatever is at hand. Raises CannotUnlock, NoSecret.
+
+    `for_vault`: the passphrase may be one of a vault's slots; `check_passphrase` is called once the vault is open.
+    """
+    return unlock(home_places(), sources or secret_sources(), given(session.secrets), for_vault=for_vault)
+
+
+def check_passphrase(
+    session: Session, unlocked: Unlocked, secrets: Sequence[Secret], vault: OpenVault | None = None
+) -> None:
+    """Raise CannotUnlock when a passphrase given as an option opens neither a slot of the vault nor this machine.
+
+    One from the environment is not checked: it is there for whichever command needs it. `vault` None: a new one.
+    """
+    passphrases = [secret for secret in secrets if isinstance(secret, PassphraseSecret)]
+    if unlocked.by_passphrase or not given(session.secrets).names_passphrase or not passphrases:
+        return
+    slots = [] if vault is None else [(slot, vault.vault_id) for slot in vault.document.slots]
+    if any(slot.kind == p.kind and slot.open(p, vault_id) is not None for slot, vault_id in slots for p in passphrases):
+        return
+    places = unlocked.places
+    if not places.has_passphrase():
+        if vault is None:
+            return  # nothing here has a passphrase yet that it could be compared with
+        raise CannotUnlock("the passphrase given opens no slot of the vault, and this machine has none")
+    try:
+        places.open_with_passphrase(passphrases[0].passphrase)
+    except CannotUnlock as error:
+        raise CannotUnlock("wrong passphrase: it opens neither this machine nor a slot of the vault") from error
 
 
 def profiles_of(unlocked: Unlocked) -> Profiles:
@@ -109,10 +136,11 @@ def opening_secrets(session: Session, unlocked: Unlocked, sources: Sources) -> l
 def open_vault(session: Session, *, accept_rollback: bool = False) -> Iterator[Opened]:
     """Open the vault the command names, or the selected one, for the length of the context."""
     sources = secret_sources()
-    unlocked = unlock_home(session, sources)
+    unlocked = unlock_home(session, sources, for_vault=True)
     profile = profiles_of(unlocked).find(session.vault)
     secrets = opening_secrets(session, unlocked, sources)
     with open_profile(profile, unlocked, secrets, accept_rollback=accept_rollback) as opened:
+        check_passphrase(session, unlocked, secrets, opened.vault)
         yield opened
 
 

@@ -11,7 +11,7 @@ from cybous3.cli.options import Session, session_options
 from cybous3.cli.output import printable
 from cybous3.client.keys.errors import NoSecret
 from cybous3.client.keys.sources import MNEMONIC, PASSPHRASE
-from cybous3.client.vault.errors import NoSuchSlot
+from cybous3.client.vault.errors import LastSlot, NoSuchSlot
 from cybous3.crypto.slots import MnemonicSecret, PassphraseSecret, Secret, Slot
 from cybous3.crypto.vault import OpenVault
 
@@ -70,10 +70,10 @@ def remove(session: Session, *, slot_id: str) -> None:
     """
 
     def edit(vault: OpenVault) -> OpenVault:
-        return vault.remove_slot(_find(vault, slot_id).id)
+        return vault.remove_slot(_removable(vault, slot_id).id)
 
     with open_vault(session) as opened:
-        slot = _find(opened.vault, slot_id)
+        slot = _removable(opened.vault, slot_id)
         opened.keeper.change(opened.vault, opened.secrets, edit)
     session.out.result({"removed": slot.id.hex()}, f"removed slot {slot.id.hex()[:_ID_SHOWN]}: {slot.kind}")
     session.out.note("a copy made before still opens with it; cybs3 keys rotate --master keeps it from future epochs")
@@ -98,6 +98,16 @@ def _find(vault: OpenVault, slot_id: str) -> Slot:
         what = "no slot" if not found else f"{len(found)} slots"
         raise NoSuchSlot(f"{what} with an id that begins with {slot_id!r}", hint="cybs3 keys slots list shows them")
     return found[0]
+
+
+def _removable(vault: OpenVault, slot_id: str) -> Slot:
+    slot = _find(vault, slot_id)
+    if len(vault.document.slots) == 1:
+        raise LastSlot(
+            f"slot {slot.id.hex()[:_ID_SHOWN]} is the last way to unlock the vault",
+            hint="add another first: cybs3 keys slots add",
+        )
+    return slot
 
 
 def _shown(slot: Slot) -> dict[str, object]:

@@ -1,9 +1,10 @@
 """`cybs3 vaults`: named places for encrypted data."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import click
 from cybous3.cli.endpoints import endpoint_options, secret_key, take
 from cybous3.cli.opening import (
     access_of,
+    check_passphrase,
     home_places,
     keeper_of,
     open_profile,
@@ -77,13 +79,13 @@ def add(session: Session, **options: Any) -> None:  # noqa: ANN401  # click pass
     """
     sources = secret_sources()
     profile = _profile(sources, options)
-    unlocked = unlock_home(session, sources)
+    unlocked = unlock_home(session, sources, for_vault=True)
     if options["create_bucket"]:
         _ensure_bucket(profile)
     secrets = opening_secrets(session, unlocked, sources)
     names = None if options["names"] is None else NamesMode(options["names"])
-    added = _add(profile, unlocked, secrets, names, select=not options["no_select"])
-    _report(session, added)
+    check = partial(check_passphrase, session, unlocked, secrets)
+    _report(session, _add(profile, unlocked, secrets, names, check, select=not options["no_select"]))
 
 
 @group.command()
@@ -117,7 +119,8 @@ def local(
         raise BadProfile(f"there is a vault {name!r} already, at {known.place}", hint="choose another name")
     profile = _local_profile(server, known or Profile(name, server.endpoint, bucket, prefix))
     secrets = opening_secrets(session, unlocked, sources)
-    _report(session, _add(profile, unlocked, secrets, None, select=True, replacing=known is not None))
+    check = partial(check_passphrase, session, unlocked, secrets)
+    _report(session, _add(profile, unlocked, secrets, None, check, select=True, replacing=known is not None))
 
 
 @group.command(name="list")
@@ -171,7 +174,7 @@ def status(session: Session, *, name: str | None, accept_rollback: bool) -> int:
     The vault document is fetched from the bucket and compared, whatever copy this machine has (exit code 11: damaged).
     """
     sources = secret_sources()
-    unlocked = unlock_home(session, sources)
+    unlocked = unlock_home(session, sources, for_vault=True)
     profile = profiles_of(unlocked).find(name or session.vault)
     secrets = opening_secrets(session, unlocked, sources)
     shown: dict[str, Any] = {**public_view(profile), "reachable": False, "opened": False}
@@ -180,6 +183,7 @@ def status(session: Session, *, name: str | None, accept_rollback: bool) -> int:
         seen = probe(access_of(profile), profile.bucket)
         shown |= {"reachable": True, "latency_ms": seen.latency_ms, "clock_skew_s": seen.clock_skew_s}
         with open_profile(profile, unlocked, secrets, accept_rollback=accept_rollback) as opened:
+            check_passphrase(session, unlocked, secrets, opened.vault)
             document = opened.keeper.inspect(opened.vault)
             shown |= {"opened": True, "document": str(document), **_describe(opened.vault)}
             _ensure_sound(document, opened.vault.generation)
@@ -207,6 +211,7 @@ def _add(
     unlocked: Unlocked,
     secrets: Sequence[Secret],
     names: NamesMode | None,
+    check: Callable[[OpenVault | None], None],
     *,
     select: bool,
     replacing: bool = False,
@@ -226,10 +231,12 @@ def _add(
             keeper = keeper_of(profile, store, state, unlocked)
             try:
                 vault, created, occupied = keeper.open(secrets, expected=expected), False, False
+                check(vault)
                 _ensure_names(vault, names)
             except NoVaultThere:
                 if expected is not None:
                     raise
+                check(None)
                 occupied = _ensure_apart(store, profile)
                 words = [(SeedSecret(unlocked.seed), WORDS_LABEL)]
                 vault, created = keeper.create(words, names or NamesMode.ENCRYPTED), True
@@ -335,9 +342,9 @@ def _unlocked_or_new(session: Session, sources: Sources, mnemonic_out: Path | No
     places = home_places()
     given = session.secrets.mnemonic_file is not None or sources.from_environment(MNEMONIC) is not None
     if places.exists():
-        return unlock_home(session, sources)
+        return unlock_home(session, sources, for_vault=True)
     if given:
-        unlocked = unlock_home(session, sources)
+        unlocked = unlock_home(session, sources, for_vault=True)
     else:
         unlocked = login_with_words(places, words_or_new_ones(session.out, mnemonic_out))
     keep_unlocked(unlocked, None)

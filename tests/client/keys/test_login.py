@@ -86,11 +86,27 @@ def test_a_passphrase_opens_what_words_set_up(places: Places, tmp_path: Path) ->
         (Given(), sources(typed="correct horse")),
     ):
         assert unlock(places, around, given) == unlocked
-        assert places.session.load() == unlocked.device_key
+        # Only a person who types unlocks the machine for later commands.
+        assert places.session.load() == (unlocked.device_key if around.prompt else None)
         logout(places)
     with pytest.raises(CannotUnlock, match="wrong passphrase"):
         unlock(places, sources(typed="wrong"), Given())
     assert keep_unlocked(unlock_with_passphrase(places, "correct horse"), None) == "passphrase"
+
+
+def test_a_passphrase_given_as_an_option_is_checked_in_an_open_session(places: Places, tmp_path: Path) -> None:
+    unlocked = login_with_words(places, WORDS)
+    (tmp_path / "p").write_text("correct horse")
+    (tmp_path / "wrong").write_text("wrong horse")
+    right, wrong = Given(passphrase_file=tmp_path / "p"), Given(passphrase_file=tmp_path / "wrong")
+    keep_unlocked(unlocked, None)
+    assert unlock(places, sources(), wrong) == unlocked  # no passphrase was set that it could be compared with
+    keep_unlocked(unlocked, "correct horse", FOR_TESTS_ONLY)
+    assert unlock(places, sources(), right).by_passphrase
+    with pytest.raises(CannotUnlock, match="wrong passphrase"):
+        unlock(places, sources(), wrong)
+    assert not unlock(places, sources(), wrong, for_vault=True).by_passphrase
+    assert unlock(places, sources({"CYBS3_PASSPHRASE": "wrong horse"}), Given()) == unlocked
 
 
 def test_the_systems_keyring_is_preferred_to_a_session(home: Home, places: Places) -> None:

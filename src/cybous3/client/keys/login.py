@@ -2,12 +2,14 @@
 
 `Unlocked` holds the device key, and the seed of the recovery words once a vault needs it. The order in which a
 command finds its way in: words given as an option; an unlocked session; a passphrase from an option, the environment
-or a person; words from the environment. So a script with words needs no login, and a person types once.
+or a person; words from the environment. So a script with words needs no login, and a person types once. A secret that
+an option or the environment gives to one command opens that command alone: only `login`, and a person who types,
+unlock the machine for the commands after it.
 """
 
 import json
 from base64 import b64decode, b64encode
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cybous3.client.keys.device import Places
@@ -29,6 +31,11 @@ class Given:
     passphrase_file: Path | None = None
     password_command: str | None = field(default=None, repr=False)
 
+    @property
+    def names_passphrase(self) -> bool:
+        """Whether an option gives a passphrase."""
+        return self.passphrase_file is not None or self.password_command is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Unlocked:
@@ -37,6 +44,7 @@ class Unlocked:
     places: Places = field(repr=False)
     device_key: bytes = field(repr=False)
     seed: bytes = field(repr=False)
+    by_passphrase: bool = field(default=False, repr=False, compare=False)  # so the passphrase at hand is this machine's
 
     @property
     def fingerprint(self) -> str:
@@ -81,13 +89,18 @@ def keep_unlocked(unlocked: Unlocked, passphrase: str | None, profile: Argon2Pro
     return "session" if places.session.save(unlocked.device_key) else "words"
 
 
-def unlock(places: Places, sources: Sources, given: Given) -> Unlocked:
-    """Open this home with whatever is at hand. Raises CannotUnlock, NoSecret when nothing is."""
+def unlock(places: Places, sources: Sources, given: Given, *, for_vault: bool = False) -> Unlocked:
+    """Open this home with whatever is at hand. Raises CannotUnlock, NoSecret when nothing is.
+
+    A passphrase given as an option must fit even where the session is open already, unless it may be one `for_vault`:
+    then the caller checks it, who sees the vault's slots.
+    """
     words = sources.from_options(MNEMONIC, given.mnemonic_file)
     if words is not None:
         return login_with_words(places, words)
     key = places.open_silently()
-    if key is not None:
+    checked = given.names_passphrase and not for_vault
+    if key is not None and not (checked and places.has_passphrase()):
         return _with_stored_seed(places, key)
     if places.has_passphrase():
         passphrase = sources.from_options(PASSPHRASE, given.passphrase_file, given.password_command)
@@ -100,14 +113,15 @@ def unlock(places: Places, sources: Sources, given: Given) -> Unlocked:
     passphrase = sources.ask(PASSPHRASE) if places.has_passphrase() else None
     if passphrase is None:
         raise NoSecret("not logged in", hint=_LOG_IN)
-    return unlock_with_passphrase(places, passphrase)
+    unlocked = unlock_with_passphrase(places, passphrase)
+    places.session.save(unlocked.device_key)
+    return unlocked
 
 
 def unlock_with_passphrase(places: Places, passphrase: str) -> Unlocked:
-    """Open this home with its passphrase, and remember it for this session. Raises CannotUnlock."""
+    """Open this home with its passphrase, for the caller alone. Raises CannotUnlock."""
     key = places.open_with_passphrase(passphrase)
-    places.session.save(key)
-    return _with_stored_seed(places, key)
+    return replace(_with_stored_seed(places, key), by_passphrase=True)
 
 
 def logout(places: Places) -> None:

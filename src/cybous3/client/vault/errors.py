@@ -15,6 +15,12 @@ class NoSuchSlot(CybousError):
     exit_code = 3
 
 
+class LastSlot(CybousError):
+    """The only way to unlock the vault is not removed."""
+
+    exit_code = 22
+
+
 class NoVaultThere(CybousError):
     """The bucket and prefix hold no vault document. Never answered by making one."""
 

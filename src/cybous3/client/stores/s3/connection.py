@@ -277,7 +277,8 @@ def connect(endpoint: Endpoint, host: str, context: ssl.SSLContext | None, timeo
     except OSError as error:
         sock.close()
         raise Unreachable(
-            f"no TLS connection to {where}: {(error.strerror or str(error)).lower()}", hint="does it speak https?"
+            f"no TLS connection to {where}: {(error.strerror or str(error)).lower()}",
+            hint=f"write http://{endpoint.authority()} if it has no TLS",
         ) from error
     return Connection(sock, where)
 
