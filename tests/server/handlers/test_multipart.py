@@ -185,6 +185,48 @@ def test_completing_again_with_other_parts_is_no_repetition(site: Site, client: 
     assert finish(site, upload["UploadId"], "not-hexadecimal").code == "NoSuchUpload"
 
 
+def test_completing_again_is_held_to_what_it_demands(client: Any) -> None:
+    upload = begin(client)
+    parts = fill(client, upload, ONE, TWO)
+    done = complete(client, upload, parts)
+    size = len(ONE) + len(TWO)
+    good: dict[str, Any] = {"IfMatch": done["ETag"], "MpuObjectSize": size, "ChecksumType": "FULL_OBJECT"}
+    assert complete(client, upload, parts, **good)["ETag"] == done["ETag"]
+    demands: tuple[tuple[dict[str, Any], str], ...] = (
+        ({"IfMatch": '"x"'}, "PreconditionFailed"),
+        ({"IfNoneMatch": "*"}, "PreconditionFailed"),
+        ({"MpuObjectSize": size + 1}, "InvalidRequest"),
+        ({"ChecksumCRC64NVME": "AAAAAAAAAAA="}, "InvalidRequest"),  # there is none: the parts came with another
+    )
+    for demand, refusal in demands:
+        with pytest.raises(ClientError) as call:
+            complete(client, upload, parts, **demand)
+        assert code(call) == refusal
+    with pytest.raises(ClientError) as call:
+        complete(client, upload | {"UploadId": "no-id-of-ours"}, parts)
+    assert code(call) == "NoSuchUpload"
+
+
+@pytest.mark.parametrize(("made", "named"), [({"ChecksumAlgorithm": "SHA256"}, "FULL_OBJECT"), ({}, "COMPOSITE")])
+def test_the_type_of_the_checksum_is_the_uploads(client: Any, made: dict[str, str], named: str) -> None:
+    upload = begin(client, **made)
+    parts = fill(client, upload, ONE, TWO, **made)
+    with pytest.raises(ClientError) as call:
+        complete(client, upload, parts, ChecksumType=named)
+    assert code(call) == "InvalidRequest"
+    complete(client, upload, parts, ChecksumType="COMPOSITE" if made else "FULL_OBJECT")
+
+
+def test_a_composite_checksum_needs_those_of_the_parts(client: Any) -> None:
+    upload = begin(client, ChecksumAlgorithm="SHA256")
+    parts = fill(client, upload, ONE, TWO, ChecksumAlgorithm="SHA256")
+    bare = {name: value for name, value in parts[1].items() if not name.startswith("Checksum")}
+    with pytest.raises(ClientError, match="missing for part 2") as call:
+        complete(client, upload, [parts[0], bare])
+    assert code(call) == "InvalidRequest"
+    complete(client, upload, parts)
+
+
 def test_a_part_that_is_not_the_last_has_five_mebibytes(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     upload = begin(client)
@@ -216,7 +258,7 @@ def test_parts_must_be_there_in_order_and_large_enough(client: Any) -> None:
 @pytest.mark.parametrize(
     ("document", "wanted"),
     [
-        (b"", "InvalidRequest"),
+        (b"", "MalformedXML"),
         (b"<CompleteMultipartUpload/>", "MalformedXML"),
         (b"<Wrong/>", "MalformedXML"),
         (b"junk", "MalformedXML"),

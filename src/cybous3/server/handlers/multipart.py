@@ -2,6 +2,7 @@
 
 A completed upload is forgotten, so a client that lost the answer and completes again meets no upload. It gets the same
 answer as the first time, if the object that stands there is made of exactly the parts it names: it has what it wanted.
+What else the request demands (conditions, size, checksum) is held against that object.
 """
 
 import hashlib
@@ -9,15 +10,18 @@ from collections.abc import Sequence
 from typing import Final
 
 from cybous3.core.http_values import quote_etag
+from cybous3.core.ids import is_hex_id
 from cybous3.server.handlers.answers import checksum_fields, xml
 from cybous3.server.handlers.call import Call
 from cybous3.server.handlers.documents import read_document
 from cybous3.server.handlers.integrity import expected_body, known_algorithm, object_checksum
 from cybous3.server.handlers.listing import names
 from cybous3.server.handlers.specs import object_spec
+from cybous3.server.meta.conditions import Current, require
 from cybous3.server.meta.port import UploadQuery
-from cybous3.server.model.objects import ObjectRecord
-from cybous3.server.model.uploads import CompletedPart
+from cybous3.server.model.objects import ChecksumType, ObjectRecord
+from cybous3.server.model.uploads import CompletedPart, Upload
+from cybous3.server.store.multipart import check_whole
 from cybous3.server.wire.conditions import write_condition
 from cybous3.server.wire.errors import S3Error
 from cybous3.server.wire.message import Response
@@ -60,6 +64,7 @@ async def complete_multipart_upload(call: Call) -> Response:
     checksum = object_checksum(call.target.headers, params.checksum_type)
     wanted = bodies.complete_multipart_upload(await read_document(call, of_the_body=False))
     try:
+        _require_agreement(await _upload(call), params.checksum_type, wanted)
         record = await call.store.complete(
             call.bucket,
             call.key,
@@ -73,11 +78,36 @@ async def complete_multipart_upload(call: Call) -> Response:
         if error.code != "NoSuchUpload":
             raise
         record = await _completed_before(call, wanted, error)
+        require(condition, Current(record.etag, record.size, record.modified_ms), call.key)
+        check_whole(record, checksum, params.mpu_object_size)
     return xml(results.complete_multipart_upload(call.url, record))
+
+
+async def _upload(call: Call) -> Upload:
+    return await call.store.index.uploads.get(call.bucket, call.key, call.params.upload_id)
+
+
+def _require_agreement(upload: Upload, kind: ChecksumType | None, wanted: Sequence[CompletedPart]) -> None:
+    """Hold what a completing request says of the checksums' type against the upload. InvalidRequest."""
+    made = upload.checksum_type or "FULL_OBJECT"  # what an upload that named no algorithm is given
+    if kind not in {None, made}:
+        raise S3Error(
+            "InvalidRequest",
+            f"The upload was created using the {made} checksum mode. The complete request must use the same mode.",
+        )
+    bare = next((part.number for part in wanted if part.checksum is None), None)
+    if made == "COMPOSITE" and bare is not None:
+        raise S3Error(
+            "InvalidRequest",
+            f"The upload was created using a {str(upload.checksum_algorithm).lower()} checksum. The complete request "
+            f"must include the checksum for each part. It was missing for part {bare} in the request.",
+        )
 
 
 async def _completed_before(call: Call, wanted: Sequence[CompletedPart], missing: S3Error) -> ObjectRecord:
     """Return the object if it is what completing `wanted` makes; else raise `missing`."""
+    if not is_hex_id(call.params.upload_id):  # there never was such an upload
+        raise missing
     try:
         record = await call.store.head(call.bucket, call.key)
     except S3Error as error:

@@ -113,10 +113,10 @@ def _doomed(node: Node) -> Doomed:
 def complete_multipart_upload(document: bytes) -> tuple[CompletedPart, ...]:
     """Read a CompleteMultipartUpload body: 1 to 10,000 parts in the order sent, which is the caller's to judge.
 
-    InvalidRequest without a body, MalformedXML, InvalidArgument for a part number that no part can have.
+    MalformedXML, also without a body; InvalidArgument for a part number that no part can have.
     """
     if not document:
-        raise S3Error("InvalidRequest", "You must specify at least one part")
+        raise malformed("You must specify at least one part")
     node = _read("CompleteMultipartUpload", document, _COMPLETE)
     return tuple(_completed(child) for child in node.all("Part"))
 
