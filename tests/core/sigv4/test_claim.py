@@ -160,6 +160,12 @@ def _with(name: str, value: str) -> Wire:
     return Wire(query="&".join(f"{key}={value if key == name else old}" for key, _, old in parts))
 
 
+@pytest.mark.parametrize("value", ["0", "000"])
+def test_a_link_for_no_time_at_all_has_expired(value: str) -> None:
+    error = refusal(_with("X-Amz-Expires", value))
+    assert (error.code, error.reason) == ("AccessDenied", "Request has expired")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
@@ -173,7 +179,7 @@ def _with(name: str, value: str) -> Wire:
         ("X-Amz-Expires", "%D9%A3", "should be a number"),
         ("X-Amz-Expires", "-1", "must be positive"),
         ("X-Amz-Expires", "-", "should be a number"),
-        ("X-Amz-Expires", "0", "must be positive"),
+        ("X-Amz-Expires", "-0", "must be positive"),
         ("X-Amz-Expires", "604801", "less than a week"),
         ("X-Amz-Expires", "9" * 5000, "less than a week"),
         ("X-Amz-Expires", str(2**64 + 60), "less than a week"),

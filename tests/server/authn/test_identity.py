@@ -62,6 +62,10 @@ def test_the_secret_is_not_in_the_identity() -> None:
     assert ALICE_KEY.secret_key not in repr(who(signed()))
 
 
+def test_an_authorization_of_nothing_is_not_nobodys() -> None:
+    assert refused(Request("GET", "/b/k", "", Headers([("host", "h"), ("authorization", "")]))) == "AccessDenied"
+
+
 def test_an_unknown_or_revoked_key_is_nobodys() -> None:
     assert refused(signed(), known=()) == "InvalidAccessKeyId"
 

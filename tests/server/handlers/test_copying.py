@@ -93,7 +93,8 @@ def test_a_copy_has_the_checksum_asked_for(client: Any) -> None:
         (SCOPED_KEY, "nowhere/from", "AccessDenied"),
         (ALICE_KEY, "nowhere/from", "NoSuchBucket"),
         (ALICE_KEY, "photos/absent", "NoSuchKey"),
-        (ALICE_KEY, "photos/from?versionId=other", "NoSuchVersion"),
+        (ALICE_KEY, "photos/from?versionId=other", "InvalidArgument"),
+        (ALICE_KEY, f"photos/from?versionId={'v' * 32}", "NoSuchVersion"),
         (ALICE_KEY, "photos", "InvalidArgument"),
         (ALICE_KEY, "photos/%ZZ", "InvalidArgument"),
         (ALICE_KEY, "photos/../bobs/secret", "NoSuchKey"),
@@ -234,3 +235,10 @@ def test_a_part_belongs_to_an_upload(site: Site) -> None:
     headers = {"x-amz-copy-source": "photos/from"}
     answer = site.ask("PUT", "/photos/joined", f"partNumber=1&uploadId={'0' * 32}", headers=headers)
     assert answer.code == "NoSuchUpload"
+
+
+@pytest.mark.usefixtures("client")
+def test_a_copy_of_a_range_is_refused_and_not_made_whole(site: Site) -> None:
+    headers = {"x-amz-copy-source": "photos/from", "x-amz-copy-source-range": "bytes=0-1"}
+    assert site.ask("PUT", "/photos/to", headers=headers).code == "InvalidArgument"
+    assert site.ask("GET", "/photos/to").code == "NoSuchKey"

@@ -100,6 +100,8 @@ def test_a_range_outside_is_not_satisfiable(site: Site, key: str, asked: str) ->
     answer = site.ask("GET", f"/photos/{key}", headers={"range": asked})
     assert (answer.status, answer.code) == (416, "InvalidRange")
     assert b"<ActualObjectSize>" in answer.body
+    assert answer.headers["content-range"] == f"bytes */{len(SMALL) if key == 'small' else 0}"
+    assert site.ask("HEAD", f"/photos/{key}", headers={"range": asked}).headers["content-range"].startswith("bytes */")
 
 
 def ask(site: Site, **headers: str) -> Answer:
@@ -190,7 +192,12 @@ def test_overrides_cannot_smuggle_a_header(site: Site) -> None:
 
 def test_the_null_version_is_the_object_and_no_other_is(site: Site, client: Any) -> None:
     assert client.get_object(Bucket="photos", Key="small", VersionId="null")["Body"].read() == SMALL
-    for version, code in (("abcDEF123", "NoSuchVersion"), ("", "InvalidArgument"), ("a%20b", "InvalidArgument")):
+    for version, code in (
+        ("v" * 32, "NoSuchVersion"),
+        ("", "InvalidArgument"),
+        ("abcDEF123", "InvalidArgument"),
+        ("a%20b", "InvalidArgument"),
+    ):
         assert site.ask("GET", "/photos/small", f"versionId={version}").code == code
 
 

@@ -5,6 +5,7 @@ import hashlib
 import re
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -182,6 +183,25 @@ def test_a_body_needs_a_length(site: Site) -> None:
 
 
 @pytest.mark.usefixtures("client")
+def test_saying_nothing_is_not_saying_that_the_body_is_empty(site: Site) -> None:
+    def silent(request: Request) -> Request:
+        return replace(request, headers=Headers([field for field in request.headers if field[0] != "content-length"]))
+
+    def sent(method: str, path: str, query: str = "") -> Answer:
+        return site.ask(method, path, site.presigned(method, path, query), key=None, edit=silent)
+
+    upload = site.ask("POST", "/photos/k", "uploads").body.split(b"<UploadId>")[1].split(b"<")[0].decode()
+    for query in ("", f"partNumber=1&uploadId={upload}"):
+        answer = sent("PUT", "/photos/k", query)
+        assert (answer.status, answer.code) == (411, "MissingContentLength")
+    assert site.ask("GET", "/photos/k").code == "NoSuchKey"
+    assert sent("POST", "/photos/k", f"uploadId={upload}").code == "MalformedXML"
+    for method, path, query in (("PUT", "/others", ""), ("POST", "/photos/k", "uploads"), ("DELETE", "/others", "")):
+        assert sent(method, path, query).status in {200, 204}
+    assert site.ask("PUT", "/photos/k").status == 200
+
+
+@pytest.mark.usefixtures("client")
 def test_a_body_beyond_five_gibibytes_is_refused_unread(site: Site) -> None:
     body = BytesBody(b"x")
 
@@ -319,7 +339,8 @@ def test_deleting_is_done_once_and_never_fails_twice(site: Site, client: Any) ->
 
 def test_a_version_other_than_null_cannot_be_deleted(site: Site, client: Any) -> None:
     client.put_object(Bucket="photos", Key="k", Body=b"x")
-    assert site.ask("DELETE", "/photos/k", "versionId=abc").code == "NoSuchVersion"
+    assert site.ask("DELETE", "/photos/k", "versionId=abc").code == "InvalidArgument"
+    assert site.ask("DELETE", "/photos/k", f"versionId={'v' * 32}").code == "NoSuchVersion"
     assert stored(site) == b"x"
     assert site.ask("DELETE", "/photos/k", "versionId=null").status == 204
     assert stored(site) is None
@@ -341,7 +362,7 @@ def test_many_are_deleted_and_each_answers(site: Site, client: Any) -> None:
     wanted = [
         {"Key": "a"},
         {"Key": "b ü", "VersionId": "null"},
-        {"Key": "c", "VersionId": "another"},
+        {"Key": "c", "VersionId": "v" * 32},
         {"Key": "none"},
         {"Key": "c", "ETag": '"wrong"'},
         {"Key": "x" * 1025},
@@ -476,7 +497,7 @@ def test_a_presigned_put_carries_its_headers_in_the_query(site: Site) -> None:
     assert site.ask("PUT", "/photos/k", query, key=None, body=b"body").status == 200
     assert site.ask("HEAD", "/photos/k").headers["x-amz-meta-colour"].encode("latin-1").decode() == "blü"
     query = site.presigned("PUT", "/photos/k2", "x-amz-acl=public-read")
-    assert site.ask("PUT", "/photos/k2", query, key=None, body=b"x").code == "NotImplemented"
+    assert site.ask("PUT", "/photos/k2", query, key=None, body=b"x").code == "AccessControlListNotSupported"
 
 
 @pytest.mark.usefixtures("client")

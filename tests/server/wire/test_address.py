@@ -61,6 +61,8 @@ def test_a_key_is_never_empty_nor_half_a_character() -> None:
         ("bucket/key", CopySource("bucket", "key")),
         ("/bucket/key", CopySource("bucket", "key")),
         ("bucket/a/b%2Fc", CopySource("bucket", "a/b/c")),
+        ("bucket%2Fa%2Fb", CopySource("bucket", "a/b")),
+        ("%2Fbucket%2fa%2525?versionId=v", CopySource("bucket", "a%25", "v")),
         ("bucket//a", CopySource("bucket", "/a")),
         ("bucket/../other/key", CopySource("bucket", "../other/key")),
         ("bucket/a?versionId=null", CopySource("bucket", "a", "null")),

@@ -269,8 +269,10 @@ def _expires_s(given: str) -> int:
     digits = given.removeprefix("-")
     if not (digits.isascii() and digits.isdigit()):
         raise _malformed_query("X-Amz-Expires should be a number")
-    if given.startswith("-") or not digits.strip("0"):
+    if given.startswith("-"):
         raise _malformed_query("X-Amz-Expires must be positive")
+    if not digits.strip("0"):
+        raise SignatureError("AccessDenied", "Request has expired")
     # Compared by length first: no number is built from a thousand digits.
     if len(digits) > len(str(EXPIRES_S_MAX)) or int(digits) > EXPIRES_S_MAX:
         raise _malformed_query(

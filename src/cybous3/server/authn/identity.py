@@ -61,6 +61,8 @@ async def authenticate(
     if LINK_MARK in request.query:
         claim = parse_link(request.query, linked)
     if claim is None:
+        if request.headers.get("authorization") == "":  # says that it is somebody, and not who
+            raise S3Error("AccessDenied")
         claim = parse_authorization(request.method, request.path, request.query, request.headers)
     if claim is None:
         return ANONYMOUS

@@ -1,5 +1,7 @@
 """CopyObject and UploadPartCopy: reading one object to write another, with both rights."""
 
+from typing import Final
+
 from cybous3.server.handlers.answers import xml
 from cybous3.server.handlers.call import Call
 from cybous3.server.handlers.integrity import known_algorithm
@@ -8,15 +10,21 @@ from cybous3.server.handlers.specs import object_spec
 from cybous3.server.model.objects import ObjectRecord
 from cybous3.server.store.spec import SIZE_MAX, ObjectSpec
 from cybous3.server.wire.conditions import write_condition
-from cybous3.server.wire.errors import S3Error
+from cybous3.server.wire.errors import S3Error, invalid_argument
 from cybous3.server.wire.message import Response
 from cybous3.server.wire.ranges import parse_copy_range
 from cybous3.server.wire.xml import results
+
+_RANGE_HEADER: Final = "x-amz-copy-source-range"
 
 
 async def copy_object(call: Call) -> Response:
     """Write the source's bytes under the request's key, with its metadata (COPY, the default) or new one (REPLACE)."""
     params = call.params
+    if _RANGE_HEADER in call.target.headers:
+        raise invalid_argument(
+            _RANGE_HEADER, call.target.headers.get(_RANGE_HEADER) or "", "A copy takes the whole of its source."
+        )
     condition = write_condition(params.if_match, params.if_none_match)
     algorithm = params.checksum_algorithm
     source = await find_source(call)

@@ -6,7 +6,8 @@ from typing import Final
 from cybous3.server.model.objects import NULL_VERSION
 from cybous3.server.wire.errors import S3Error
 
-_WELL_FORMED: Final = re.compile(r"[A-Za-z0-9._-]{1,1024}", re.ASCII)
+# S3's own are 32 characters; none was ever given out here.
+_WELL_FORMED: Final = re.compile(r"[A-Za-z0-9._-]{32}", re.ASCII)
 
 
 def null_version(version_id: str | None, key: str) -> None:

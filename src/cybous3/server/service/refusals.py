@@ -72,5 +72,11 @@ def refuse(error: Exception, request: Request, operation: str, request_id: str, 
             "request failed", request_id=request_id, operation=operation, code=refusal.error.code, exc_info=error
         )
     body = b"" if request.method == "HEAD" else render(refusal.error, request.path, request_id, host_id)
-    answer = Response(refusal.error.status, [("content-type", "application/xml")], body, close=refusal.close)
-    return answer, refusal.error.code
+    fields = [("content-type", "application/xml"), *_range_fields(refusal.error)]
+    return Response(refusal.error.status, fields, body, close=refusal.close), refusal.error.code
+
+
+def _range_fields(error: S3Error) -> list[tuple[str, str]]:
+    # RFC 9110 §15.5.17: a client that asked for too much learns what there is.
+    size = error.detail.get("ActualObjectSize") if error.code == "InvalidRange" else None
+    return [] if size is None else [("content-range", f"bytes */{size}")]

@@ -30,7 +30,7 @@ from cybous3.server.handlers.access import Denied, demand, open_bucket
 from cybous3.server.handlers.call import Call, Handler
 from cybous3.server.handlers.refusals import refuse_unbuilt
 from cybous3.server.handlers.table import HANDLERS
-from cybous3.server.service.limits import check_size
+from cybous3.server.service.limits import check_size, stated_length
 from cybous3.server.service.presented import presented
 from cybous3.server.service.refusals import refuse
 from cybous3.server.store.store import Store
@@ -140,7 +140,7 @@ class S3Service:
         self, request: Request, target: Target, identity: Identity, principal: Principal, owner: str, ticket: _Ticket
     ) -> Call:
         opened = open_body(request, identity)
-        check_size(target.operation, opened.content_length)
+        check_size(target.operation, stated_length(request.headers, opened.content_length))
         return Call(
             target=target,
             params=target.decode(),

@@ -124,21 +124,19 @@ class CopySource:
 def parse_copy_source(name: str, text: str) -> CopySource:
     """Return what `[/]bucket/key[?versionId=id]` names; `name` is the header's, for the refusal.
 
-    The version is split off before anything is decoded, so `%3FversionId=` is part of a key. Then key and bucket
-    are decoded once; a `+` is a space, as in S3, which is why clients write %2B.
+    The version is split off before anything is decoded, so `%3FversionId=` is part of a key. Then the rest is decoded,
+    once, and split: the slash behind the bucket may be written %2F. A `+` is a space, as in S3, which is why clients
+    write %2B.
     """
     path, query, version = text.partition("?versionId=")
-    bucket, slash, key = path.removeprefix("/").partition("/")
-    if not slash or not bucket or not key or (query and not version):
-        raise invalid_argument(name, text, "Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
     try:
-        return CopySource(
-            check_bucket_name(_decode_source(bucket)),
-            check_key(_decode_source(key)),
-            _decode_source(version) if query else None,
-        )
+        place, version_id = _decode_source(path), _decode_source(version) if query else None
     except UriError as error:
         raise invalid_argument(name, text, "Invalid copy source encoding.") from error
+    bucket, _, key = place.removeprefix("/").partition("/")
+    if not bucket or not key or (query and not version):
+        raise invalid_argument(name, text, "Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
+    return CopySource(check_bucket_name(bucket), check_key(key), version_id)
 
 
 def _decode_source(text: str) -> str:

@@ -16,6 +16,7 @@ ERRORS = MappingProxyType(
         # who you are
         "AccessDenied": (403, "Access Denied"),
         "AccountProblem": (403, "There is a problem with your account that prevents the operation from completing."),
+        "AccessControlListNotSupported": (400, "The bucket does not allow ACLs."),
         "AllAccessDisabled": (403, "All access to this resource has been disabled."),
         "AuthorizationHeaderMalformed": (400, "The authorization header that you provided is not valid."),
         "AuthorizationQueryParametersError": (
