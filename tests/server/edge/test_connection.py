@@ -254,3 +254,14 @@ def test_the_handler_sees_who_asks(start_edge: Start) -> None:
 
     start_edge(note).talk(GET + b"", half_close=True)
     assert (seen[0].peer, seen[0].secure, seen[0].content_length) == ("127.0.0.1", False, 0)
+
+
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 300000\r\n\r\nabc", b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"]
+)
+def test_a_half_closed_peer_is_told_that_its_body_is_incomplete(
+    start_edge: Callable[..., Edge], framing: bytes
+) -> None:
+    heard = start_edge(echo).talk(b"PUT /a HTTP/1.1\r\nHost: x\r\n" + framing, half_close=True)
+    assert heard.startswith(b"HTTP/1.1 400 ")
+    assert b"<Code>IncompleteBody</Code>" in heard

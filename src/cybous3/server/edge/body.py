@@ -9,7 +9,7 @@ import asyncio
 from typing import Protocol
 
 from cybous3.server.edge.chunked import ChunkDecoder
-from cybous3.server.edge.limits import KIB, Limits
+from cybous3.server.edge.limits import KIB, MIB, Limits
 from cybous3.server.edge.refusal import Refusal, too_slow
 
 
@@ -32,30 +32,39 @@ class Link(Protocol):
 class BufferPool:
     """Receive buffers for large bodies, kept for the next one: fresh pages would cost as much as the copy.
 
-    Beyond `_MANY` bodies at once buffers get small, so that memory stays bounded by connections and not by luck.
+    Together they hold `_BUDGET` bytes in large buffers; beyond it buffers get small, and beyond twice that very small,
+    so that memory is bounded by the budget and not by how many peers stall at once. A body holds a buffer only while
+    something lies in it.
     """
 
-    _MANY = 64
+    _BUDGET = 32 * MIB
     _KEPT = 16
     _SMALL = 64 * KIB
+    _LEAST = 4 * KIB
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._free: list[bytearray] = []
-        self._out = 0
+        self._out = 0  # bytes in buffers that are in use
 
     def take(self, body_bytes: int) -> bytearray:
         """Return a buffer for a body of which `body_bytes` are still to come."""
-        self._out += 1
+        buffer = self._new(body_bytes)
+        self._out += len(buffer)
+        return buffer
+
+    def _new(self, body_bytes: int) -> bytearray:
+        if self._out >= 2 * self._BUDGET:
+            return bytearray(min(body_bytes, self._LEAST))
+        if self._out + min(body_bytes, self._size) > self._BUDGET:
+            return bytearray(min(body_bytes, self._SMALL))
         if body_bytes < self._size // 4:
             return bytearray(body_bytes)
-        if self._out > self._MANY:
-            return bytearray(min(body_bytes, self._SMALL))
         return self._free.pop() if self._free else bytearray(self._size)
 
     def give(self, buffer: bytearray) -> None:
         """Take back a buffer that nobody looks at any more."""
-        self._out -= 1
+        self._out -= len(buffer)
         if len(buffer) == self._size and len(self._free) < self._KEPT:
             self._free.append(buffer)
 
@@ -133,8 +142,6 @@ class SizedBody(_Pull):
         self._timer: asyncio.TimerHandle | None = None
         if early:
             self._arrived(len(early))
-        if self.left:
-            self._buffer = pool.take(self.left)
 
     @property
     def complete(self) -> bool:
@@ -143,12 +150,13 @@ class SizedBody(_Pull):
 
     def space(self) -> memoryview:
         """Return where the transport may put the next bytes; never empty while receiving and not paused."""
-        assert self._buffer is not None  # noqa: S101 - only asked while bytes are still to come
+        if self._buffer is None:
+            self._buffer = self._pool.take(self.left)
         return memoryview(self._buffer)[self._filled : self._filled + self.left]
 
     def arrived(self, count: int) -> None:
         """Take note that `count` bytes were put into `space()`."""
-        assert self._buffer is not None  # noqa: S101 - as above
+        assert self._buffer is not None  # noqa: S101 - they were put into what `space` returned
         self._filled += count
         self.left -= count
         self._arrived(count)
@@ -173,9 +181,7 @@ class SizedBody(_Pull):
     def close(self) -> None:
         """Give the buffer back. Nothing may be received or read after this."""
         self._cancel_timer()
-        if self._buffer is not None:
-            buffer, self._buffer = self._buffer, None
-            self._pool.give(buffer)
+        self._give_back()
 
     def _take(self) -> bytes:
         self._cancel_timer()
@@ -183,9 +189,15 @@ class SizedBody(_Pull):
             return b""
         piece = bytes(memoryview(self._buffer)[: self._filled])
         self._filled = 0
+        self._give_back()
         if self.left:
             self._link.resume()
         return piece
+
+    def _give_back(self) -> None:
+        if self._buffer is not None:
+            buffer, self._buffer = self._buffer, None
+            self._pool.give(buffer)
 
     def _time_is_up(self) -> None:
         self._timer = None

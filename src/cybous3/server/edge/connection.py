@@ -26,6 +26,15 @@ _EMPTY_BODY = EmptyBody()
 _log = structlog.get_logger("cybous3.edge")
 
 
+def _incomplete() -> Refusal:
+    """Return the refusal of a body whose end cannot come any more. Who only half closed can still read it."""
+    return Refusal(
+        400,
+        "IncompleteBody",
+        "You did not provide the number of bytes specified by the Content-Length HTTP header.",
+    )
+
+
 # What the connection waits for; the sweep reads it. Plain integers: looking up an enumeration's members is slow.
 _IDLE: Final = 0  # the first byte of a request
 _HEAD: Final = 1  # the rest of a head
@@ -104,7 +113,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         """Take note that the peer sends no more. It may still wait for an answer; TLS knows no half-closed state."""
-        self._end_input("the peer ended its request early")
+        self._end_input(_incomplete())
         self._out.release()  # the transport may close as soon as this returns
         waits = self._phase == _BUSY or (self._phase != _LAST and bool(self._pending))
         return waits and not self._shared.secure
@@ -115,7 +124,7 @@ class Connection(asyncio.BufferedProtocol):
         self._others.discard(self)
         self._shared.changed()
         self._out.lose()
-        self._end_input("the peer went away")
+        self._end_input(ConnectionResetError("the peer went away"))
 
     def pause_writing(self) -> None:
         """Take note that the transport holds enough unsent bytes."""
@@ -125,10 +134,10 @@ class Connection(asyncio.BufferedProtocol):
         """Take note that the transport may be given more."""
         self._out.resume()
 
-    def _end_input(self, why: str) -> None:
+    def _end_input(self, fault: ConnectionError) -> None:
         self._ended = True
         if self._body is not None and not self._body.complete:
-            self._body.fail(ConnectionResetError(why))
+            self._body.fail(fault)
         self._wake_up()
 
     def _receive_ahead(self, data: bytes) -> None:
@@ -347,7 +356,7 @@ class Connection(asyncio.BufferedProtocol):
                 self, self._limits, self._shared.pool, head.length, early, expects_continue=head.expects_continue
             )
         if self._ended and not self._body.complete:
-            self._body.fail(ConnectionResetError("the peer ended its request early"))
+            self._body.fail(_incomplete())
         return self._body
 
     def _may_keep(self, head: Head, response: Response) -> bool:

@@ -13,6 +13,9 @@ from cybous3.server.wire.message import FileSpan, Payload
 
 # One transport.write for head and body up to here; above, copying the body costs more than a second write.
 _JOIN_BYTES_MAX = 64 * KIB
+# What is given to the transport before it is asked whether it takes more: TLS copies what it is given, several times.
+_PIECE_BYTES_MAX = 256 * KIB
+_TLS_BUFFER_BYTES = 64 * KIB
 
 
 class Outgoing:
@@ -29,6 +32,8 @@ class Outgoing:
         self._looked = (0, 0)  # what was sent and unsent when last looked
         # A peer nobody looked at yet has been slow for no time: the first look may come before its first answer left.
         self._progress_s = asyncio.get_running_loop().time()
+        if shared.secure:
+            transport.set_write_buffer_limits(high=_TLS_BUFFER_BYTES)
 
     # -- what the protocol passes on
 
@@ -138,8 +143,9 @@ class Outgoing:
             left -= len(piece)
             if left < 0:
                 break
-            self.write(piece)
-            await self.flow()
+            for at in range(0, len(piece), _PIECE_BYTES_MAX):
+                self.write(piece[at : at + _PIECE_BYTES_MAX])
+                await self.flow()
         if left:
             raise TruncatedError("a payload is not as long as it says")
 
