@@ -36,7 +36,7 @@ class Files(Protocol):
     """A file system, as far as blobs need one. Every call blocks and raises OSError."""
 
     def make_directory(self, path: Path) -> None:
-        """Make `path` and its parents; present is fine."""
+        """Make `path` and its parents; present is fine. NotADirectoryError for a link in its place."""
         ...
 
     def create(self, path: Path) -> int:
@@ -109,6 +109,8 @@ class SystemFiles:
     def make_directory(self, path: Path) -> None:
         """See Files."""
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.is_symlink():
+            raise NotADirectoryError(errno.ENOTDIR, f"{str(path)!r} is a link and not a directory")
 
     def create(self, path: Path) -> int:
         """See Files."""

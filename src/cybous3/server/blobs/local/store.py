@@ -27,7 +27,7 @@ from cybous3.server.wire.message import FileSpan
 A = ParamSpec("A")
 T = TypeVar("T")
 
-PIECE_MAX: Final = 1024 * 1024  # bytes read at a time
+PIECE_MAX: Final = 256 * 1024  # bytes read at a time: each answer that cannot use sendfile holds a few of them
 THREADS: Final = 8  # writes and syncs that wait for the disk at once
 
 
@@ -242,7 +242,8 @@ def _short(size: int, offset: int, length: int) -> OSError:
 
 def _prepare(files: Files, layout: Layout) -> None:
     """Make the directories, and their names durable before anything in them can be."""
-    files.make_directory(layout.incoming / layout.slot)
+    for directory in (layout.incoming, layout.incoming / layout.slot, layout.blobs):
+        files.make_directory(directory)
     if not files.exists(layout.blobs / FAN_OUT[-1]):
         for name in FAN_OUT:
             files.make_directory(layout.blobs / name)
