@@ -1,11 +1,13 @@
 """What a server writes of itself is believed while its lock is held, and no longer."""
 
+import errno
 import json
 import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from cybous3.server.app.discovery import Instance, announce, find, running, state_directory, withdraw
 from cybous3.server.app.places import DataDirectory
@@ -86,12 +88,24 @@ def test_a_data_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None
 
 @pytest.mark.usefixtures("state")
 def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    monkeypatch.setattr(json, "dump", failing)
+    with pytest.raises(LocalError, match="input/output error"):
+        announce(instance(tmp_path))
+    assert list(tmp_path.glob(".server.json*")) == []
+
+
+@pytest.mark.usefixtures("state")
+def test_a_full_disk_is_no_reason_not_to_serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
-        raise OSError(28, "no space left on device")
+        raise OSError(errno.ENOSPC, "no space left on device")
 
     monkeypatch.setattr(json, "dump", full)
-    with pytest.raises(LocalError, match="no space left"):
+    with capture_logs() as logs:
         announce(instance(tmp_path))
+    assert [line["log_level"] for line in logs] == ["warning"]
     assert list(tmp_path.glob(".server.json*")) == []
 
 

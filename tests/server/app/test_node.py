@@ -1,11 +1,13 @@
 """One process's parts: what cannot be opened is told, a slot has one writer, and garbage is somebody's job."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from cybous3.core.errors import CybousError
 from cybous3.server.app import node
 from cybous3.server.app.node import open_node
 from cybous3.server.app.problems import LocalError, StartError
@@ -64,3 +66,26 @@ def test_a_reaper_that_fails_is_told_and_tries_again(tmp_path: Path, monkeypatch
         asyncio.run(main())
     assert len(tries) > 2
     assert {line["event"] for line in logs} == {"reaping failed"}
+
+
+def test_a_damaged_index_is_told_with_what_to_do(tmp_path: Path) -> None:
+    opened(ServerConfig(tmp_path))
+    with (tmp_path / "index.sqlite").open("r+b") as file:
+        file.write(bytes(100))
+    with pytest.raises(CybousError, match="index is damaged") as raised:
+        opened(ServerConfig(tmp_path))
+    assert raised.value.exit_code == 11
+    assert "backup" in (raised.value.hint or "")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need a privilege elsewhere")
+@pytest.mark.parametrize("name", ["blobs/incoming", "blobs/incoming/w0", "blobs/blobs"])
+def test_a_link_in_place_of_a_directory_is_refused(tmp_path: Path, name: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    data = tmp_path / "data"
+    data.mkdir()
+    opened(ServerConfig(data))
+    (data / name).rename(elsewhere)
+    (data / name).symlink_to(elsewhere)
+    with pytest.raises(LocalError, match="is a link"):
+        opened(ServerConfig(data))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from cybous3.server.store.sealing import KEY_SIZE, Seal, SealError, load_seal
 from tests.contracts.values import entropy
@@ -107,3 +108,15 @@ def test_where_directories_cannot_be_opened_the_key_is_made_all_the_same(
     monkeypatch.delattr(os, "O_DIRECTORY", raising=False)
     load_seal(tmp_path / "seal.key", entropy, has_keys=False)
     assert (tmp_path / "seal.key").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of files are POSIX's")
+def test_a_key_that_others_could_read_is_made_private(tmp_path: Path) -> None:
+    path = tmp_path / "seal.key"
+    load_seal(path, os.urandom, has_keys=False)
+    path.chmod(0o644)
+    with capture_logs() as logs:
+        load_seal(path, os.urandom, has_keys=True)
+        load_seal(path, os.urandom, has_keys=True)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [line["mode"] for line in logs] == ["0644"]

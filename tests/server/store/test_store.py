@@ -12,15 +12,17 @@ from cybous3.core import checksums
 from cybous3.server.blobs.local.store import LocalBlobs
 from cybous3.server.blobs.port import Blobs, BlobWriter, Recovered
 from cybous3.server.meta.port import Index
+from cybous3.server.meta.space import Space
 from cybous3.server.model.objects import ALWAYS, Checksum, ChecksumAlgorithm, ObjectRecord, WriteCondition
 from cybous3.server.model.uploads import CompletedPart, Part
 from cybous3.server.store import payload as payloads
+from cybous3.server.store.room import Room
 from cybous3.server.store.spec import PART_SIZE_MIN, Expected, ObjectSpec
 from cybous3.server.store.store import INLINE_MAX, Store
 from cybous3.server.wire.errors import S3Error
 from tests.contracts.index_contract import refused
-from tests.contracts.values import BUCKET, OTHER, OWNER
-from tests.server.store.conftest import Pieces
+from tests.contracts.values import BUCKET, OTHER, OWNER, entropy
+from tests.server.store.conftest import Pieces, Ticking
 
 pytestmark = pytest.mark.anyio
 
@@ -593,3 +595,31 @@ async def test_no_descriptor_left_is_a_reason_to_slow_down(store: Store, monkeyp
     monkeypatch.setattr(store._blobs, "open", second_fails)
     error = await refused("SlowDown", store.open(record))
     assert isinstance(error, S3Error)
+
+
+async def test_a_blob_that_lost_its_end_is_refused_before_the_answer_begins(
+    store: Store, parts_of_store: tuple[Index, Blobs], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = await store.put(spec(), Pieces(b"x" * 100_000))
+    short = await store.put(spec("short"), Pieces(b"x" * 50_000))
+    blobs, opening = parts_of_store[1], parts_of_store[1].open
+
+    async def open_short(_: str) -> object:
+        return await opening(short.extents[0].blob)
+
+    monkeypatch.setattr(blobs, "open", open_short)
+    with pytest.raises(S3Error) as raised:
+        await store.open(record)
+    assert raised.value.code == "InternalError"
+
+
+async def test_a_body_without_room_is_refused_before_it_is_read(parts_of_store: tuple[Index, Blobs]) -> None:
+    index, blobs = parts_of_store
+    room = Room(lambda: Space(100, 0))
+    store = Store(index, blobs, clock=Ticking(), entropy=entropy, region="us-east-1", room=room)
+    body = Pieces(b"x" * 100)
+    with pytest.raises(S3Error) as raised:
+        await store.put(spec(), body)
+    assert (raised.value.code, body.reads) == ("InsufficientStorage", 0)
+    assert not await store.delete(BUCKET.name, "key")
+    await store.aclose()

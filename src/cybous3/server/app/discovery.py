@@ -16,11 +16,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import platformdirs
+import structlog
 
 from cybous3.server.app.places import DataDirectory
 from cybous3.server.app.problems import local
 from cybous3.server.config.settings import STATE_DIR
+from cybous3.server.meta.space import NO_SPACE
 
+_log = structlog.get_logger("cybous3.app")
 _ANYWHERE: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised, not bound
 
 
@@ -61,12 +64,18 @@ def state_directory(env: Mapping[str, str] | None = None) -> Path:
 
 
 def announce(instance: Instance) -> None:
-    """Write both entries. LocalError when the data directory's cannot be written; the registry is best effort."""
+    """Write both entries. The registry is best effort.
+
+    So is the data directory's on a full disk: reads must go on although nobody finds this server by its directory.
+    LocalError when it cannot be written for another reason.
+    """
     plain = asdict(instance)
     try:
         _write(DataDirectory(Path(instance.data)).server_file, plain)
     except OSError as error:
-        raise local("cannot write the server's state file", error) from error
+        if error.errno not in NO_SPACE:
+            raise local("cannot write the server's state file", error) from error
+        _log.warning("the disk is full: the server's state file is not written", data=instance.data)
     with suppress(OSError):
         _write(_entry(instance.data), {**plain, "token": ""})
 

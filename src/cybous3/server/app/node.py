@@ -17,9 +17,11 @@ from cybous3.server.blobs.local.store import LocalBlobs, SlotTakenError
 from cybous3.server.blobs.port import Blobs, Recovered
 from cybous3.server.config.settings import ServerConfig
 from cybous3.server.meta.port import Index
+from cybous3.server.meta.space import NO_SPACE, measure
 from cybous3.server.meta.sqlite.index import open_sqlite
 from cybous3.server.service.service import Observation, S3Service
 from cybous3.server.store.accounts import AccountBook
+from cybous3.server.store.room import Room
 from cybous3.server.store.store import Store
 from cybous3.server.workers.reaper import Reaper
 
@@ -63,7 +65,13 @@ async def open_node(config: ServerConfig, slot: str, observe: Observe = unobserv
             recovered = await blobs.recover(index.garbage.referenced)
             accounts = await open_book(index, place)
             store = Store(
-                index, blobs, clock=time.time, entropy=os.urandom, region=config.region, inline_max=config.inline_max
+                index,
+                blobs,
+                clock=time.time,
+                entropy=os.urandom,
+                region=config.region,
+                inline_max=config.inline_max,
+                room=Room(lambda: measure(place.root), index.spare),
             )
             service = S3Service(
                 store,
@@ -107,6 +115,12 @@ async def _reap(index: Index, blobs: Blobs, store: Store) -> None:
     while True:
         try:
             await reaper.run(store.garbage_made)
+        except OSError as error:
+            if error.errno not in NO_SPACE:
+                _log.exception("reaping failed")
+            else:
+                _log.warning("reaping waits: the disk is full")
+            await asyncio.sleep(_REAPER_RETRY_S)
         except Exception:  # noqa: BLE001 - nobody waits for the reaper; logged, and tried again
             _log.exception("reaping failed")
             await asyncio.sleep(_REAPER_RETRY_S)

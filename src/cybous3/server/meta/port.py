@@ -243,6 +243,10 @@ class Index(Protocol):
         """The blobs to be deleted."""
         ...
 
+    def spare(self) -> int:
+        """Return about how many bytes it can take in without growing on its medium."""
+        ...
+
     async def probe(self) -> None:
         """Commit a real, durable, harmless write and read it back; raises OSError or the index's own error."""
         ...

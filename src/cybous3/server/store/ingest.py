@@ -18,11 +18,15 @@ from cybous3.server.blobs.port import Blobs, BlobWriter
 from cybous3.server.model.objects import Extent
 from cybous3.server.store.digests import Digests, Judged
 from cybous3.server.store.pipeline import Consume, Pipeline
+from cybous3.server.store.room import RECORD_BYTES, Room
 from cybous3.server.store.spec import Expected
 from cybous3.server.wire.errors import S3Error
 from cybous3.server.wire.message import Body
 
 PORTION: Final = 256 * 1024  # smaller pieces are joined to this before they are handed to threads
+# Joined to this while many bodies wait for their peers at once, so that those who stall hold little.
+PORTION_SMALL: Final = 16 * 1024
+JOINING_MAX: Final = 16 * 1024 * 1024  # bytes of all bodies that wait to be joined; beyond, portions are small
 _REFUSALS: Final = {
     errno.ENOSPC: "InsufficientStorage",
     errno.EDQUOT: "InsufficientStorage",
@@ -63,9 +67,11 @@ class Received:
 class Ingest:
     """Takes bodies in. One for each store."""
 
-    def __init__(self, blobs: Blobs, threads: ThreadPoolExecutor) -> None:
+    def __init__(self, blobs: Blobs, threads: ThreadPoolExecutor, room: Room) -> None:
         self._blobs = blobs
         self._threads = threads
+        self._room = room
+        self._joining = _Joining()
 
     @asynccontextmanager
     async def receive(self, body: Body, expected: Expected, inline_max: int) -> AsyncIterator[Received]:
@@ -77,11 +83,15 @@ class Ingest:
         if (expected.content_length or 0) > expected.max_size:
             raise _too_large(expected)
         digests = Digests(expected)
+        announced = expected.content_length or 0
+        # Said before the body is read: who waits for 100 Continue need not send it.
+        self._room.check(announced + RECORD_BYTES, indexed=announced <= inline_max)
         limited = _Limited(body, expected)
         head, ended = await _read_head(limited, inline_max)
         if ended:
             data = b"".join(head)
             digests.update(data)
+            self._room.take(len(data) + RECORD_BYTES, indexed=True)
             yield Received(digests.judge(len(data)), data, None)
             return
         with in_s3_words():
@@ -99,12 +109,14 @@ class Ingest:
     async def _stream(self, head: list[bytes], body: "_Limited", digests: Digests, writer: BlobWriter) -> None:
         async def write(pieces: Sequence[bytes]) -> None:
             for piece in pieces:
+                self._room.take(len(piece))
                 await writer.write(piece)
 
         pipeline = Pipeline([write, *(self._hashing(lane) for lane in digests.lanes())])
         try:
-            async for portion in _portions(head, body):
+            async for portion in _portions(head, body, self._joining):
                 await pipeline.feed(portion)
+                del portion  # not to be held while the peer lets us wait
             await pipeline.finish()
         finally:
             await pipeline.cancel()
@@ -156,22 +168,39 @@ async def _read_head(body: _Limited, inline_max: int) -> tuple[list[bytes], bool
     return head, False
 
 
-async def _portions(head: list[bytes], body: _Limited) -> AsyncIterator[bytes]:
+@dataclass(slots=True)
+class _Joining:
+    """The bytes of all bodies of a store that wait to be joined."""
+
+    held: int = 0
+
+    @property
+    def portion(self) -> int:
+        return PORTION if self.held < JOINING_MAX else PORTION_SMALL
+
+
+async def _portions(head: list[bytes], body: _Limited, joining: _Joining) -> AsyncIterator[bytes]:
     """Yield the bytes in portions worth a thread's while; takes `head` away from its owner."""
     held = sum(map(len, head))
-    while True:
-        if held >= PORTION:
-            yield head[0] if len(head) == 1 else b"".join(head)
-            head.clear()
-            held = 0
-        piece = await body.read()
-        if not piece:
-            break
-        head.append(piece)
-        held += len(piece)
-        del piece
-    if held:
-        yield b"".join(head)
+    joining.held += held
+    try:
+        while True:
+            if held >= joining.portion:
+                yield head[0] if len(head) == 1 else b"".join(head)
+                head.clear()
+                joining.held -= held
+                held = 0
+            piece = await body.read()
+            if not piece:
+                break
+            head.append(piece)
+            held += len(piece)
+            joining.held += len(piece)
+            del piece
+        if held:
+            yield b"".join(head)
+    finally:
+        joining.held -= held
 
 
 async def forget(writer: BlobWriter) -> None:

@@ -15,6 +15,16 @@ PIECE_MAX: Final = 1024 * 1024
 _TOO_MANY: Final = frozenset({errno.EMFILE, errno.ENFILE})
 
 
+class TruncatedBlobError(OSError):
+    """A blob does not have the length it was stored with."""
+
+    def __init__(self, blob: str, length: int, wanted: int) -> None:
+        super().__init__(f"the blob {blob} has {length} bytes instead of {wanted}")
+        self.blob = blob
+        self.length = length
+        self.wanted = wanted
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A range within one blob."""
@@ -22,6 +32,7 @@ class Piece:
     blob: str
     offset: int
     length: int
+    whole: int  # the blob's length, as the index knows it
 
 
 def pieces_of(extents: Sequence[Extent], offset: int, length: int) -> list[Piece]:
@@ -31,7 +42,7 @@ def pieces_of(extents: Sequence[Extent], offset: int, length: int) -> list[Piece
     for extent in extents:
         begin, stop = max(offset, position), min(end, position + extent.length)
         if begin < stop:
-            pieces.append(Piece(extent.blob, begin - position, stop - begin))
+            pieces.append(Piece(extent.blob, begin - position, stop - begin, extent.length))
         position += extent.length
         if position >= end:
             break
@@ -77,10 +88,10 @@ class BlobPayload:
         self._late: BlobReader | None = None
 
     async def pin(self) -> None:
-        """Open the blobs. FileNotFoundError; SlowDown when this process has no descriptors left."""
+        """Open the blobs. FileNotFoundError; TruncatedBlobError; SlowDown when no descriptors are left."""
         try:
             for piece in self._pieces[:PINS_MAX]:
-                self._pinned.append(await self._blobs.open(piece.blob))
+                self._pinned.append(await self._open(piece))
         except BaseException as error:
             await self.aclose()
             if isinstance(error, OSError) and error.errno in _TOO_MANY:
@@ -105,7 +116,7 @@ class BlobPayload:
     async def chunks(self) -> AsyncIterator[bytes]:
         """See Payload."""
         for number, piece in enumerate(self._pieces):
-            reader = self._pinned[number] if number < len(self._pinned) else await self._open_late(piece.blob)
+            reader = self._pinned[number] if number < len(self._pinned) else await self._open_late(piece)
             async for chunk in reader.read(piece.offset, piece.length):
                 yield chunk
 
@@ -116,9 +127,16 @@ class BlobPayload:
             await reader.aclose()
         await self._close_late()
 
-    async def _open_late(self, blob: str) -> BlobReader:
+    async def _open(self, piece: Piece) -> BlobReader:
+        reader = await self._blobs.open(piece.blob)
+        if reader.length != piece.whole:
+            await reader.aclose()
+            raise TruncatedBlobError(piece.blob, reader.length, piece.whole)
+        return reader
+
+    async def _open_late(self, piece: Piece) -> BlobReader:
         await self._close_late()
-        self._late = await self._blobs.open(blob)
+        self._late = await self._open(piece)
         return self._late
 
     async def _close_late(self) -> None:

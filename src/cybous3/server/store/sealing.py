@@ -6,9 +6,11 @@ appears whole or not at all. It is made once: an index with keys and a missing s
 """
 
 import os
+import stat
 from pathlib import Path
 from typing import Final
 
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -19,6 +21,9 @@ KEY_SIZE: Final = 32
 NONCE_SIZE: Final = 12
 FORMAT: Final = b"\x01"
 CONTEXT: Final = b"cybous3 access key\0"
+_FOR_OTHERS: Final = 0o077
+
+_log = structlog.get_logger("cybous3.store")
 
 
 class SealError(CybousError):
@@ -63,10 +68,19 @@ def load_seal(path: Path, entropy: Entropy, *, has_keys: bool) -> Seal:
                 hint="restore it from a backup, or delete all access keys and make new ones",
             )
         _create(path, entropy(KEY_SIZE))
+    _tighten(path)
     key = path.read_bytes()
     if len(key) != KEY_SIZE:
         raise SealError(f"the seal key {str(path)!r} has {len(key)} bytes instead of {KEY_SIZE}")
     return Seal(key, entropy)
+
+
+def _tighten(path: Path) -> None:
+    """Take the key away from group and others, where files have such permissions. OSError."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if os.name == "posix" and mode & _FOR_OTHERS:
+        _log.warning("the seal key could be read by others; it is private now", path=str(path), mode=f"{mode:04o}")
+        path.chmod(0o600)
 
 
 def _create(path: Path, key: bytes) -> None:

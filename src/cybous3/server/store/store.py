@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+import structlog
+
 from cybous3.core.clock import Clock, Entropy
 from cybous3.server.blobs.port import Blobs
 from cybous3.server.meta.port import Index
@@ -19,20 +21,32 @@ from cybous3.server.model.objects import ALWAYS, Checksum, ChecksumAlgorithm, Ob
 from cybous3.server.model.uploads import CompletedPart, Part, Upload
 from cybous3.server.store import copying, multipart
 from cybous3.server.store.ingest import Ingest, Received, forget, in_s3_words
-from cybous3.server.store.payload import BlobPayload, InlinePayload, pieces_of
+from cybous3.server.store.payload import BlobPayload, InlinePayload, TruncatedBlobError, pieces_of
+from cybous3.server.store.room import RECORD_BYTES, Room, unbounded
 from cybous3.server.store.spec import NOTHING_EXPECTED, Expected, ObjectSpec
 from cybous3.server.wire.errors import S3Error
 from cybous3.server.wire.message import Body, Payload
 
 INLINE_MAX: Final = 16 * 1024
 
+_log = structlog.get_logger("cybous3.store")
+
 
 class Store:
     """Objects and uploads for handlers. `index` is for what has no bytes: buckets, accounts, listings."""
 
     def __init__(
-        self, index: Index, blobs: Blobs, *, clock: Clock, entropy: Entropy, region: str, inline_max: int = INLINE_MAX
+        self,
+        index: Index,
+        blobs: Blobs,
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        region: str,
+        inline_max: int = INLINE_MAX,
+        room: Room | None = None,
     ) -> None:
+        """Without a `room` writes go on until the medium itself is full."""
         self.index: Final = index
         self.region: Final = region
         self.garbage_made: Final = asyncio.Event()  # set when blobs may have become garbage; wakes the reaper
@@ -41,7 +55,8 @@ class Store:
         self._entropy = entropy
         self._inline_max = inline_max
         self._threads = ThreadPoolExecutor(max(2, os.cpu_count() or 1), thread_name_prefix="hash")
-        self._ingest = Ingest(blobs, self._threads)
+        self._room = room or unbounded()
+        self._ingest = Ingest(blobs, self._threads, self._room)
         self._under_way: set[asyncio.Task[None]] = set()
 
     # objects
@@ -81,6 +96,7 @@ class Store:
 
         An empty or small object's bytes are also `record.inline`, without any payload. ServiceUnavailable: the object
         was replaced since its record was read, and its bytes are gone; a client's retry finds the new one. SlowDown.
+        InternalError: the stored bytes are not as long as the index says.
         """
         length = record.size - offset if length is None else length
         if offset < 0 or length < 0 or offset + length > record.size:
@@ -94,6 +110,11 @@ class Store:
             if await self._is_current(record):
                 raise
             raise S3Error("ServiceUnavailable") from error
+        except TruncatedBlobError as error:
+            _log.error(
+                "a blob is shorter than the index says", blob=error.blob, bytes=error.length, wanted=error.wanted
+            )
+            raise S3Error("InternalError") from error
         return payload
 
     async def copy(
@@ -112,6 +133,7 @@ class Store:
         GiB.
         """
         if copying.is_onto_itself(source, spec, checksum_algorithm):
+            self._room.take(RECORD_BYTES, indexed=True)
             record = copying.relabelled(source, spec, self.now_ms())
             await self._to_the_end(self.index.objects.put(record, condition))
             return record
@@ -153,10 +175,14 @@ class Store:
         checksum_algorithm: ChecksumAlgorithm | None = None,
         checksum_type: str | None = None,
     ) -> Upload:
-        """Begin an upload. NoSuchBucket; InvalidRequest when the algorithm has no checksum of that type."""
+        """Begin an upload. NoSuchBucket, InsufficientStorage.
+
+        InvalidRequest when the algorithm has no checksum of that type.
+        """
         upload = multipart.new_upload(
             spec, initiator, checksum_algorithm, checksum_type, now_ms=self.now_ms(), entropy=self._entropy
         )
+        self._room.take(RECORD_BYTES, indexed=True)
         with in_s3_words():
             await self.index.uploads.create(upload)
         return upload

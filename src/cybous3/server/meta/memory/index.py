@@ -19,6 +19,10 @@ class MemoryIndex:
         self.accounts: Final = MemoryAccounts(state)
         self.garbage: Final = MemoryGarbage(state)
 
+    def spare(self) -> int:
+        """See the port. There is no medium."""
+        return 0
+
     async def probe(self) -> None:
         """See the port. There is no medium that could fail."""
 

@@ -2,6 +2,9 @@
 
 import errno
 import sqlite3
+from typing import ClassVar, Final
+
+from cybous3.core.errors import CybousError
 
 _ERRNO = {
     "SQLITE_FULL": (errno.ENOSPC, "no space left for the index"),
@@ -9,10 +12,23 @@ _ERRNO = {
     "SQLITE_CANTOPEN": (errno.EACCES, "the index cannot be opened"),
     "SQLITE_IOERR": (errno.EIO, "the index's disk failed"),
 }
+_DAMAGED: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
-class BrokenIndexError(Exception):
+class BrokenIndexError(CybousError):
     """The index contradicts itself or us: a damaged file or a programming error. Never the caller's fault."""
+
+
+class DamagedIndexError(BrokenIndexError):
+    """The index's file is not what SQLite wrote."""
+
+    exit_code: ClassVar[int] = 11
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            f"the index is damaged and cannot be used: {detail}",
+            hint="stop the server and restore index.sqlite from a backup; the blobs are untouched",
+        )
 
 
 def translated(error: sqlite3.Error) -> Exception:
@@ -21,4 +37,6 @@ def translated(error: sqlite3.Error) -> Exception:
     for prefix, (code, sentence) in _ERRNO.items():
         if name.startswith(prefix):
             return OSError(code, f"{sentence}: {error}")
+    if name.startswith(_DAMAGED):
+        return DamagedIndexError(str(error))
     return BrokenIndexError(f"{name or type(error).__name__}: {error}")

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final, Literal
 
+from cybous3.server.meta.space import NO_SPACE, measure
 from cybous3.server.meta.sqlite.accounts import SqliteAccounts
 from cybous3.server.meta.sqlite.buckets import SqliteBuckets
 from cybous3.server.meta.sqlite.committer import Committer
@@ -22,7 +23,9 @@ Synchronous = Literal["FULL", "NORMAL"]
 CHECKPOINT_PAGES: Final = (
     4096  # of 4 KiB: the log is copied into the tables every 16 MiB, within the commit that fills it
 )
-LOG_BYTES: Final = CHECKPOINT_PAGES * 4120  # a frame of the log is a page and 24 bytes
+CHECKPOINT_PAGES_MIN: Final = 64
+FRAME_BYTES: Final = 4120  # of the log: a page and 24 bytes
+LOG_BYTES: Final = CHECKPOINT_PAGES * FRAME_BYTES
 STATEMENTS: Final = 256
 FOREIGN_WAIT_S: Final = 5.0  # for other programs (a backup, a shell) that write without our lock
 
@@ -50,6 +53,11 @@ class SqliteIndex:
         self.uploads: Final = SqliteUploads(self._reader, self._committer)
         self.accounts: Final = SqliteAccounts(self._reader, self._committer)
         self.garbage: Final = SqliteGarbage(self._reader, self._committer)
+
+    def spare(self) -> int:
+        """See the port: the pages that deleted rows left."""
+        pages, size = self._reader.one("PRAGMA freelist_count"), self._reader.one("PRAGMA page_size")
+        return 0 if pages is None or size is None else int(pages[0]) * int(size[0])
 
     async def probe(self) -> None:
         """See the port."""
@@ -141,8 +149,16 @@ def _connect(path: Path, synchronous: Synchronous) -> sqlite3.Connection:
     for pragma in _PRAGMAS:
         connection.execute(pragma)
     connection.execute(f"PRAGMA synchronous = {synchronous}")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_checkpoint_pages(path)}")
     return connection
+
+
+def _checkpoint_pages(path: Path) -> int:
+    """Return when the log is copied: on a small disk so early that the copy fits into a part of the reserve."""
+    space = measure(path.parent)
+    if space is None:
+        return CHECKPOINT_PAGES
+    return max(CHECKPOINT_PAGES_MIN, min(CHECKPOINT_PAGES, space.reserve // 4 // 4096))
 
 
 def _lay_out_log(path: Path) -> None:
@@ -150,12 +166,22 @@ def _lay_out_log(path: Path) -> None:
 
     A sync that makes a file longer also commits the file system's journal: 1.8 ms against 0.45 ms, measured on ext4.
     SQLite reads the log up to the first frame whose checksum or salt is wrong, so zeros behind its end are nothing.
-    Called under the writer lock and with a connection open, so nobody writes or removes the log meanwhile.
+    Called under the writer lock and with a connection open, so nobody writes or removes the log meanwhile. On a disk
+    without the room for it the log grows as it must.
     """
+    wanted = min(LOG_BYTES, _checkpoint_pages(path) * FRAME_BYTES)
     log = path.with_name(f"{path.name}-wal")
-    with log.open("r+b") as file:
-        missing = LOG_BYTES - file.seek(0, os.SEEK_END)
-        if missing > 0:
-            file.write(bytes(missing))
-            file.flush()
+    with log.open("r+b", buffering=0) as file:
+        missing = wanted - (begin := file.seek(0, os.SEEK_END))
+        if missing <= 0:
+            return
+        space = measure(path.parent)
+        if space is not None and space.free < missing + space.reserve // 2:
+            return
+        try:
+            os.write(file.fileno(), bytes(missing))
             os.fsync(file.fileno())
+        except OSError as error:
+            if error.errno not in NO_SPACE:
+                raise
+            file.truncate(begin)
