@@ -214,7 +214,7 @@ def _keep_alive(connection: str | None, *, modern: bool) -> bool:
 
 
 def _expects_continue(expect: str | None) -> bool:
-    if expect is None:
+    if not expect:  # an empty field expects nothing
         return False
     if expect.lower() != "100-continue":
         raise Refusal(417, "ExpectationFailed", "The only expectation that can be met is 100-continue.")

@@ -44,7 +44,7 @@ _ROWS: Final[tuple[tuple[type[Exception], _Translation], ...]] = (
     (UriError, lambda _: Refusal(S3Error("InvalidURI"))),
     (ConnectionError, lambda _: Refusal(S3Error("IncompleteBody"), close=True)),
     (TimeoutError, lambda _: Refusal(S3Error("RequestTimeout"), close=True)),
-    (OSError, lambda error: Refusal(S3Error(_of_the_system(error)), unforeseen=True)),
+    (OSError, lambda error: Refusal(S3Error(_of_the_system(error)), unforeseen=error.errno not in _NO_SPACE)),
     (Exception, lambda _: Refusal(S3Error("InternalError"), unforeseen=True)),
 )
 
