@@ -201,3 +201,8 @@ def test_noise_is_refused_or_read_and_nothing_else(noise: bytes) -> None:
         except Refusal as refusal:
             path = f"/{refusal.status}"
         assert path.startswith("/")
+
+
+def test_an_empty_expectation_expects_nothing() -> None:
+    got = Parser(LIMITS).parse(head("Host: x", "Content-Length: 5", "Expect:"))
+    assert not got.expects_continue

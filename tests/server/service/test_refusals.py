@@ -23,7 +23,7 @@ from cybous3.server.wire.message import Headers, Request
         (ConnectionResetError("gone"), "IncompleteBody", True, False),
         (BrokenPipeError("gone"), "IncompleteBody", True, False),
         (TimeoutError("slow"), "RequestTimeout", True, False),
-        (OSError(errno.ENOSPC, "full"), "InsufficientStorage", False, True),
+        (OSError(errno.ENOSPC, "full"), "InsufficientStorage", False, False),
         (OSError(errno.EIO, "broken"), "InternalError", False, True),
         (OSError("no number"), "InternalError", False, True),
         (ValueError("a bug"), "InternalError", False, True),
