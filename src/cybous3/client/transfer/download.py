@@ -148,11 +148,11 @@ class Downloader:
         self._opener.fetch(opened, start, segment)
         opened.object.decrypt_segment(0, segment)
 
-    def _scratch(self, segment_len: int) -> tuple[bytearray, bytearray]:
-        """Buffers of this thread for one segment: stored and plain."""
-        held: tuple[bytearray, bytearray] | None = getattr(self._buffers, "pair", None)
-        if held is None or len(held[0]) != segment_len:
-            held = self._buffers.pair = (bytearray(segment_len), bytearray(segment_len))
+    def _scratch(self, segment_len: int) -> bytearray:
+        """Return this thread's buffer for the plaintext of one segment."""
+        held: bytearray | None = getattr(self._buffers, "plain", None)
+        if held is None or len(held) != segment_len:
+            held = self._buffers.plain = bytearray(segment_len)
         return held
 
     def copy_window(self, opened: Opened, plan: RangePlan, write: _Write) -> int:
@@ -160,7 +160,7 @@ class Downloader:
         stored = memoryview(bytearray(plan.stored_stop - plan.stored_start))
         self._opener.fetch(opened, plan.stored_start, stored)
         size = opened.object.layout.segment_len
-        _, plain = self._scratch(size)
+        plain = self._scratch(size)
         for position, index in enumerate(range(plan.first_segment, plan.stop_segment)):
             segment = stored[position * size : (position + 1) * size]
             count = opened.object.decrypt_segment_into(index, segment, plain)

@@ -11,6 +11,7 @@ from cybous3.client.sync.filters import Filter
 from cybous3.client.sync.folders import How
 from cybous3.client.transfer.errors import Conflict, NotFoundHere
 from cybous3.client.transfer.files import Listed
+from cybous3.client.vault.opening import SeedSecret
 from cybous3.crypto.errors import CannotOpen, CannotUnlock, CryptoError
 from cybous3.lab.integration.bench import Bench, Machine
 from cybous3.lab.integration.run import Check, expect, must_raise
@@ -187,8 +188,6 @@ def rotated(bench: Bench) -> str:
     """After a key rotation new files use the new epoch, and old ones still open."""
     _planted(bench, "epoch/old", 50)
     alice: Machine = bench.alice
-    from cybous3.client.vault.opening import SeedSecret  # noqa: PLC0415  # only here
-
     alice.vault = alice.keeper.change(
         alice.vault,
         [SeedSecret(bench.seed)],
