@@ -21,7 +21,7 @@ PINS = (
     (
         "requirements/dev.txt",
         [
-            *("pyproject.toml", "requirements/build.in", "requirements/dev.in"),
+            *("pyproject.toml", "--extra", "bench", "requirements/build.in", "requirements/dev.in"),
             *("--constraint", "requirements/run.txt", "--constraint", "requirements/build.txt"),
         ],
     ),
