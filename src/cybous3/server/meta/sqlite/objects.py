@@ -9,10 +9,10 @@ from cybous3.server.meta.port import ListPage, ListQuery
 from cybous3.server.meta.sqlite import rows
 from cybous3.server.meta.sqlite.committer import Committer
 from cybous3.server.meta.sqlite.garbage import add_blobs, bury, is_known
+from cybous3.server.meta.sqlite.listing import list_page
 from cybous3.server.meta.sqlite.places import BucketRow, find_bucket
 from cybous3.server.meta.sqlite.reading import Reader
-from cybous3.server.meta.walk import BEYOND, Source, first_position, walk
-from cybous3.server.model.objects import NULL_VERSION, ObjectRecord, ObjectSummary, WriteCondition
+from cybous3.server.model.objects import NULL_VERSION, ObjectRecord, WriteCondition
 from cybous3.server.wire.errors import S3Error
 
 _GET: Final = rows.SELECT_RECORD + "WHERE b.name = ? AND o.key = ?"
@@ -24,11 +24,6 @@ _PUT: Final = (
     "INSERT OR REPLACE INTO objects (bucket, key, size, etag, modified_ms, version, owner, storage_class, "
     "checksum_algorithm, checksum_type, checksum, content, extents, layout, system, user) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-_LIST: Final = (
-    "SELECT CAST(key AS TEXT), size, etag, modified_ms, coalesce(owner, ?), coalesce(storage_class, 'STANDARD'), "
-    "checksum_algorithm, checksum_type, coalesce(version, 'null') "
-    "FROM objects WHERE bucket = ? AND key >= ? AND key < ? ORDER BY key LIMIT ?"
 )
 
 
@@ -84,30 +79,7 @@ class SqliteObjects:
 
     async def list(self, query: ListQuery) -> ListPage:
         """See the port."""
-        with self._reader.snapshot():
-            return self._list(query)
-
-    def _list(self, query: ListQuery) -> ListPage:
-        bucket = self._reader.bucket(query.bucket)
-        end = query.prefix.encode() + BEYOND
-
-        def fetch(position: bytes, count: int) -> Sequence[tuple[Any, ...]]:
-            return self._reader.all(_LIST, (bucket.owner, bucket.id, position, end, count))
-
-        source: Source[bytes, tuple[Any, ...]] = Source(
-            fetch, lambda row: row[0].encode() + b"\0", lambda prefix: prefix.encode() + BEYOND
-        )
-        start = first_position(query.prefix, query.delimiter, query.after)
-        page = walk(source, start, query.prefix, query.delimiter, query.limit)
-        return ListPage(
-            [ObjectSummary._make(row) for row in page.rows], page.prefixes, _next_after(page.last, page.more)
-        )
-
-
-def _next_after(last: tuple[Any, ...] | str | None, more: bool) -> str:  # noqa: FBT001  # the two halves of one answer
-    if not more or last is None:
-        return ""
-    return last if isinstance(last, str) else last[0]
+        return list_page(self._reader, query)
 
 
 def replace(
