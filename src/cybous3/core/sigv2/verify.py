@@ -36,6 +36,7 @@ class VerifiedLink:
 
     payload: PayloadMode
     payload_hash: str
+    lasts: tuple[float, float]  # the first and the last moment, seconds since the epoch, at which it is believed
 
 
 def verify_link(
@@ -69,7 +70,7 @@ def verify_link(
     given = claim.signature.encode("utf-8", "replace")
     if not any(hmac.compare_digest(one.encode(), given) for one in expected):
         _refuse(claim, strings[0])
-    return VerifiedLink(claim.payload, claim.payload_hash)
+    return VerifiedLink(claim.payload, claim.payload_hash, (claim.expires_at - AHEAD_S_MAX, claim.expires_at))
 
 
 def _spellings(path: str, hosted_bucket: str | None) -> tuple[str, ...]:

@@ -50,6 +50,7 @@ class Verified:
     signing_key: bytes = field(repr=False)
     scope: Scope
     amz_date: str
+    lasts: tuple[float, float]  # the first and the last moment, seconds since the epoch, at which it is believed
 
     def chunk_signer(self) -> ChunkSigner:
         """Return the chain of chunk signatures that starts at the request's own."""
@@ -85,7 +86,7 @@ def verify(
     # Bytes, because compare_digest refuses text that is not ASCII, and the claim may hold anything.
     if not hmac.compare_digest(expected.encode(), claim.signature.encode("utf-8", "replace")):
         _refuse(claim, to_sign, request)
-    return Verified(claim.payload, claim.payload_hash, expected, key, claim.scope, claim.amz_date)
+    return Verified(claim.payload, claim.payload_hash, expected, key, claim.scope, claim.amz_date, _lasts(claim))
 
 
 def _check_scope(claim: Claim, region: str) -> None:
@@ -126,6 +127,12 @@ def _check_time(claim: Claim, now: float) -> None:
             Expires=spell_amz_date(claim.timestamp + claim.expires_s),
             ServerTime=_server_time(now),
         )
+
+
+def _lasts(claim: Claim) -> tuple[float, float]:
+    """Return between which moments `_check_time` lets the claim pass."""
+    later = SKEW_S_MAX if claim.expires_s is None else claim.expires_s
+    return claim.timestamp - SKEW_S_MAX, claim.timestamp + later
 
 
 def _server_time(now: float) -> str:

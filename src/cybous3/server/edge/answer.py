@@ -18,22 +18,22 @@ class BadAnswerError(Exception):
 
 
 class _Date:
-    """The Date header's value, formatted once a second."""
+    """The Date header's line, formatted once a second."""
 
-    __slots__ = ("_second", "_text")
+    __slots__ = ("_line", "_second")
 
     def __init__(self) -> None:
         self._second = -1
-        self._text = ""
+        self._line = b""
 
-    def __call__(self) -> str:
+    def __call__(self) -> bytes:
         now = int(time.time())
         if now != self._second:
-            self._second, self._text = now, formatdate(now, usegmt=True)
-        return self._text
+            self._second, self._line = now, f"Date: {formatdate(now, usegmt=True)}\r\n".encode()
+        return self._line
 
 
-_date = _Date()
+date_line = _Date()
 
 
 def body_length(response: Response) -> int:
@@ -47,7 +47,16 @@ def sends_body(method: str, status: int) -> bool:
 
 
 def encode_head(response: Response, *, method: str, close: bool, modern: bool = True) -> bytes:
-    """Return status line and headers.
+    """Return status line and headers, with the empty line behind them. BadAnswerError as `encode_fields`."""
+    fields = encode_fields(response, method=method)
+    # A date of the handler's own stands behind a line end, as every name does and no value can.
+    date = b"" if b"\ndate:" in fields.lower() else date_line()
+    ends = b"Connection: close\r\n\r\n" if close else b"\r\n" if modern else b"Connection: keep-alive\r\n\r\n"
+    return b"%s%s%s" % (fields, date, ends)
+
+
+def encode_fields(response: Response, *, method: str) -> bytes:
+    """Return status line and headers but for the date and what belongs to the connection.
 
     BadAnswerError for a status without a name, for a value that would break out of its line, and for a stated length
     that is not the body's.
@@ -63,10 +72,8 @@ def encode_head(response: Response, *, method: str, close: bool, modern: bool = 
     if "\nconnection:" in names or "\ntransfer-encoding:" in names:
         raise BadAnswerError("a handler set a header that belongs to the connection")
     length = _length(response, method, stated="\ncontent-length:" in names)
-    date = "" if "\ndate:" in names else f"Date: {_date()}\r\n"
-    ends = "Connection: close\r\n" if close else "" if modern else "Connection: keep-alive\r\n"
     try:
-        return f"{line}{text}{length}{date}Server: SwiftS3\r\n{ends}\r\n".encode("latin-1")
+        return f"{line}{text}{length}Server: SwiftS3\r\n".encode("latin-1")
     except UnicodeEncodeError as wide:
         raise BadAnswerError("a header value of the answer is not latin-1 text") from wide
 

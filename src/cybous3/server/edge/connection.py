@@ -57,6 +57,7 @@ class Connection(asyncio.BufferedProtocol):
         self._scratch = shared.scratch
         self._parser = Parser(shared.limits)
         self._pending = b""  # received, not yet understood
+        self._raw = b""  # the head that is being answered
         self._body: SizedBody | ChunkedBody | None = None
         self._wake: asyncio.Future[None] | None = None  # the task waits for bytes
         self._reading = True
@@ -142,11 +143,26 @@ class Connection(asyncio.BufferedProtocol):
 
     def _receive_ahead(self, data: bytes) -> None:
         """Keep bytes of a head, or of requests that were sent before their turn."""
+        if self._phase == _IDLE and not self._pending and self._repeat(data):
+            return
         self._pending = self._pending + data if self._pending else data
         if self._wake is not None:
             self._wake_up()
         elif len(self._pending) > self._limits.head_bytes:
             self.pause()
+
+    def _repeat(self, data: bytes) -> bool:
+        """Answer `data` at once if it is a head that was answered before and the answer still holds."""
+        wake = self._wake
+        if wake is None or wake.done() or not self._out.free() or self._shared.draining:
+            return False
+        answer = self._shared.repeats.answer(data)
+        if answer is None:
+            return False
+        self._stats.requests += 1
+        self._deadline = self._loop.time() + self._limits.idle_s
+        self._out.hold(answer)
+        return True
 
     def _wake_up(self) -> None:
         if self._wake is not None and not self._wake.done():
@@ -237,6 +253,7 @@ class Connection(asyncio.BufferedProtocol):
             if self._late:
                 raise too_slow("request head")
         whole, self._pending = self._pending[: end + 4], self._pending[end + 4 :]
+        self._raw = whole
         self._phase, self._deadline = _BUSY, inf
         self.resume()
         return self._parser.parse(whole)
@@ -320,6 +337,8 @@ class Connection(asyncio.BufferedProtocol):
         body = response.body
         if isinstance(body, bytes):
             first, body, keep = self._encode(head, response, body, keep=keep)
+            if keep and response.again is not None and self._body is None and head.modern:
+                self._shared.repeats.keep(self._raw, head.method, response, body)
             if self._out.send_bytes(first, body):
                 await self._out.flow()
             return keep

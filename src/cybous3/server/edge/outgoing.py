@@ -72,6 +72,10 @@ class Outgoing:
         self._looked = looked
         return now - self._progress_s > self._limits.write_stall_s
 
+    def free(self) -> bool:
+        """Return whether the transport takes more now."""
+        return self._blocked is None and not self._lost and not self._transport.is_closing()
+
     # -- sending
 
     def write(self, data: bytes) -> None:

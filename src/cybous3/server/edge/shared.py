@@ -8,6 +8,7 @@ from typing import Protocol
 
 from cybous3.server.edge.body import BufferPool
 from cybous3.server.edge.limits import KIB, Limits
+from cybous3.server.edge.repeats import Repeats
 from cybous3.server.edge.stats import EdgeStats
 from cybous3.server.wire.message import Request, Response
 
@@ -65,6 +66,7 @@ class Shared:
     secure: bool = False
     draining: bool = False
     stats: EdgeStats = field(default_factory=EdgeStats)
+    repeats: Repeats = field(default_factory=Repeats)
     changed: Callable[[], None] = _nobody  # a connection came or went
     # Received into by every connection that is not receiving a large body.
     scratch: memoryview = field(default_factory=lambda: memoryview(bytearray(SCRATCH_BYTES)))

@@ -243,6 +243,14 @@ class Index(Protocol):
         """The blobs to be deleted."""
         ...
 
+    def stamp(self) -> bytes:
+        """Return a mark of the present state, in well under a microsecond; b"" when there is none.
+
+        Two equal marks, not empty, mean that between them nothing became visible, from whatever process. A mutation
+        has changed the mark before it returns.
+        """
+        ...
+
     def spare(self) -> int:
         """Return about how many bytes it can take in without growing on its medium."""
         ...

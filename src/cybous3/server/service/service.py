@@ -24,7 +24,7 @@ import structlog
 from cybous3.core.clock import Clock, Entropy
 from cybous3.core.ids import host_id
 from cybous3.server.authn.body import open_body
-from cybous3.server.authn.identity import Anonymous, FindCredential, Identity, authenticate
+from cybous3.server.authn.identity import Anonymous, Authenticated, FindCredential, Identity, authenticate
 from cybous3.server.authz.decide import Caller, Nobody, Principal, Resource, decide_all, to_be_made
 from cybous3.server.handlers.access import Denied, demand, open_bucket
 from cybous3.server.handlers.call import Call, Handler
@@ -35,7 +35,7 @@ from cybous3.server.service.presented import presented
 from cybous3.server.service.refusals import refuse
 from cybous3.server.store.store import Store
 from cybous3.server.wire.errors import S3Error
-from cybous3.server.wire.message import Request, Response
+from cybous3.server.wire.message import Again, Request, Response
 from cybous3.server.wire.route import Target, route
 
 _log = structlog.get_logger("cybous3.server.service")
@@ -43,6 +43,10 @@ _log = structlog.get_logger("cybous3.server.service")
 _ID_BYTES: Final = 8  # 16 hexadecimal digits; base32 would say more in as many, and take ten times as long
 UNROUTED: Final = "Unknown"  # the operation of a request that has none
 _NOBODY: Final = Nobody()
+_REQUEST_ID: Final = "x-amz-request-id"
+_HOST_ID: Final = "x-amz-id-2"
+# Whose answers follow from the head of the request and the index alone.
+_REPEATED: Final = frozenset({"GetObject", "HeadObject"})
 _EXPECTED_OWNER: Final = "x-amz-expected-bucket-owner"
 
 
@@ -65,6 +69,7 @@ class _Ticket:
 
     id: str
     started: float
+    state: bytes  # the index's mark before anything was read
     operation: str = UNROUTED
 
 
@@ -97,7 +102,7 @@ class S3Service:
 
     async def __call__(self, request: Request) -> Response:
         """Answer `request`. The id in the answer is the one in the log."""
-        ticket = _Ticket(self._entropy(_ID_BYTES).hex().upper(), self._clock())
+        ticket = _Ticket(self._new_id(), self._clock(), self._store.index.stamp())
         code = ""
         try:
             response = await self._answer(request, ticket)
@@ -121,7 +126,10 @@ class S3Service:
         principal = _principal(identity)
         owner = await self._authorise(target, principal)
         handler = _handler(target)
-        return await handler(self._call(asked, target, identity, principal, owner, ticket))
+        response = await handler(self._call(asked, target, identity, principal, owner, ticket))
+        if ticket.state and ticket.operation in _REPEATED and isinstance(identity, Authenticated):
+            response.again = self._again(response, ticket, identity.verified.lasts)
+        return response
 
     async def _authorise(self, target: Target, principal: Principal) -> str:
         """Return the canonical id of the bucket's owner, "" without a bucket. AccessDenied, NoSuchBucket."""
@@ -165,9 +173,29 @@ class S3Service:
             _log.debug("request denied", request_id=ticket.id, operation=ticket.operation, reason=error.reason.value)
         return refuse(error, request, ticket.operation, ticket.id, self._host_id)
 
+    def _again(self, response: Response, ticket: _Ticket, lasts: tuple[float, float]) -> Again:
+        """Return how the answer may be repeated: while the signature is believed and the index is as it was.
+
+        All that was looked at on the way is in the request's head, in the index and in what never changes while we run.
+        """
+        first, last = lasts
+        seen, stamp, clock = ticket.state, self._store.index.stamp, self._clock
+
+        def renew() -> bytes | None:
+            now = clock()
+            if stamp() != seen or not first <= now <= last:
+                return None
+            self._observe(Observation(ticket.operation, response.status, "", clock() - now))
+            return self._new_id().encode()
+
+        return Again([*response.headers, (_HOST_ID, self._host_id)], _REQUEST_ID.encode(), renew)
+
+    def _new_id(self) -> str:
+        return self._entropy(_ID_BYTES).hex().upper()
+
     def _finish(self, response: Response, ticket: _Ticket, code: str) -> Response:
-        response.headers.append(("x-amz-request-id", ticket.id))
-        response.headers.append(("x-amz-id-2", self._host_id))
+        response.headers.append((_REQUEST_ID, ticket.id))
+        response.headers.append((_HOST_ID, self._host_id))
         self._observe(Observation(ticket.operation, response.status, code, self._clock() - ticket.started))
         return response
 

@@ -4,7 +4,7 @@ The edge has already refused what is not one unambiguous HTTP/1.1 message: names
 stripped, nothing holds CR, LF or NUL, and a body has exactly one length.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -107,6 +107,19 @@ class Payload(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Again:
+    """How an answer may be given again to a request that is, byte for byte, the same.
+
+    `renew` returns what the field `name` says the next time, or None when the answer may not be given any more: it is
+    asked each time, so it must be quick, and it stands for the whole way that made the answer, counting included.
+    """
+
+    fields: list[tuple[str, str]]  # of the answer, but for `name`
+    name: bytes
+    renew: Callable[[], bytes | None]
+
+
 @dataclass(slots=True)
 class Response:
     """One answer. The edge adds Date, Server, Connection and, unless given, Content-Length."""
@@ -115,3 +128,4 @@ class Response:
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytes | Payload = b""
     close: bool = False  # the connection cannot be used for another request
+    again: Again | None = None  # None: only for the request that it was made for

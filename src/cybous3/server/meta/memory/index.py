@@ -19,6 +19,10 @@ class MemoryIndex:
         self.accounts: Final = MemoryAccounts(state)
         self.garbage: Final = MemoryGarbage(state)
 
+    def stamp(self) -> bytes:
+        """See the port. There is no mark: reading costs no more than one."""
+        return b""
+
     def spare(self) -> int:
         """See the port. There is no medium."""
         return 0

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from cybous3.server.meta.sqlite.committer import Committer
 from cybous3.server.meta.sqlite.reading import Reader
+from cybous3.server.meta.sqlite.remembered import Remembered
 from cybous3.server.model.accounts import AccessKey, User
 from cybous3.server.wire.errors import S3Error
 
@@ -30,9 +31,10 @@ _Found = tuple[AccessKey, User]
 class SqliteAccounts:
     """`Accounts` of the port."""
 
-    def __init__(self, reader: Reader, committer: Committer) -> None:
+    def __init__(self, reader: Reader, committer: Committer, memory: Remembered) -> None:
         self._reader = reader
         self._committer = committer
+        self._memory = memory
         self._remembered: dict[str, tuple[tuple[Any, ...], _Found]] = {}
 
     async def add_user(self, user: User) -> None:
@@ -90,10 +92,15 @@ class SqliteAccounts:
         return [_key_of(row) for row in self._reader.all(_KEYS, (user_id,))]
 
     async def find_key(self, access_key: str) -> _Found | None:
-        """See the port. Reads the row each time, since any process may have changed it.
+        """See the port. An unchanged row gives the same objects, also after something else was committed."""
+        found: _Found | None = self._memory.recall(("key", access_key))
+        if found is None:
+            found = self._read_key(access_key)
+            if found is not None:
+                self._memory.keep(("key", access_key), found)
+        return found
 
-        An unchanged row gives the same objects.
-        """
+    def _read_key(self, access_key: str) -> _Found | None:
         row = self._reader.one(_FIND, (access_key,))
         remembered = self._remembered.get(access_key)
         if row is None:

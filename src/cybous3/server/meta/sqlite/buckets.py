@@ -7,6 +7,7 @@ from typing import Final
 from cybous3.server.meta.sqlite.committer import Committer
 from cybous3.server.meta.sqlite.places import find_bucket
 from cybous3.server.meta.sqlite.reading import Reader
+from cybous3.server.meta.sqlite.remembered import Remembered
 from cybous3.server.meta.sqlite.uploads import forget_uploads
 from cybous3.server.model.buckets import Bucket
 from cybous3.server.wire.errors import S3Error
@@ -26,9 +27,10 @@ _BEYOND: Final = "\U0010ffff"  # behind every bucket name
 class SqliteBuckets:
     """`Buckets` of the port."""
 
-    def __init__(self, reader: Reader, committer: Committer) -> None:
+    def __init__(self, reader: Reader, committer: Committer, memory: Remembered) -> None:
         self._reader = reader
         self._committer = committer
+        self._memory = memory
 
     async def create(self, bucket: Bucket) -> None:
         """See the port."""
@@ -44,10 +46,15 @@ class SqliteBuckets:
 
     async def get(self, name: str) -> Bucket:
         """See the port."""
-        row = self._reader.one(_GET, (name,))
-        if row is None:
-            raise S3Error("NoSuchBucket", BucketName=name)
-        return Bucket(*row)
+        place = ("bucket", name)
+        found: Bucket | None = self._memory.recall(place)
+        if found is None:
+            row = self._reader.one(_GET, (name,))
+            if row is None:
+                raise S3Error("NoSuchBucket", BucketName=name)
+            found = Bucket(*row)
+            self._memory.keep(place, found)
+        return found
 
     async def list(
         self, owner: str | None, *, prefix: str = "", after: str = "", limit: int = 10_000

@@ -15,7 +15,9 @@ from cybous3.server.meta.sqlite.garbage import SqliteGarbage
 from cybous3.server.meta.sqlite.lock import WriterLock
 from cybous3.server.meta.sqlite.objects import SqliteObjects
 from cybous3.server.meta.sqlite.reading import Reader
+from cybous3.server.meta.sqlite.remembered import Remembered
 from cybous3.server.meta.sqlite.schema import migrate
+from cybous3.server.meta.sqlite.stamp import Stamp, open_stamp
 from cybous3.server.meta.sqlite.uploads import SqliteUploads
 
 Synchronous = Literal["FULL", "NORMAL"]
@@ -41,18 +43,26 @@ _PRAGMAS: Final = (
 class SqliteIndex:
     """`Index` of the port."""
 
-    def __init__(self, reading: sqlite3.Connection, writing: sqlite3.Connection, lock: WriterLock) -> None:
+    def __init__(
+        self, reading: sqlite3.Connection, writing: sqlite3.Connection, lock: WriterLock, stamp: Stamp
+    ) -> None:
         self._reading = reading
         self._writing = writing
         self._lock = lock
+        self._stamp = stamp
         self._committer = Committer(writing, lock)
         self._reader = Reader(reading)
         self._closing: asyncio.Task[None] | None = None
-        self.buckets: Final = SqliteBuckets(self._reader, self._committer)
-        self.objects: Final = SqliteObjects(self._reader, self._committer)
+        memory = Remembered(stamp)
+        self.buckets: Final = SqliteBuckets(self._reader, self._committer, memory)
+        self.objects: Final = SqliteObjects(self._reader, self._committer, memory)
         self.uploads: Final = SqliteUploads(self._reader, self._committer)
-        self.accounts: Final = SqliteAccounts(self._reader, self._committer)
+        self.accounts: Final = SqliteAccounts(self._reader, self._committer, memory)
         self.garbage: Final = SqliteGarbage(self._reader, self._committer)
+
+    def stamp(self) -> bytes:
+        """See the port."""
+        return self._stamp.read()
 
     def spare(self) -> int:
         """See the port: the pages that deleted rows left."""
@@ -88,6 +98,7 @@ class SqliteIndex:
         try:
             self._reading.close()
             self._writing.close()
+            self._stamp.close()
         finally:
             self._lock.release()
             self._lock.close()
@@ -109,11 +120,12 @@ async def open_sqlite(path: Path, *, synchronous: Synchronous = "FULL") -> Sqlit
         reading = _connect(path, synchronous)
         reading.execute("PRAGMA query_only = ON")
         _lay_out_log(path)
+        stamp = open_stamp(path)
     except sqlite3.Error as error:
         raise translated(error) from error
     finally:
         lock.release()
-    return SqliteIndex(reading, writing, lock)
+    return SqliteIndex(reading, writing, lock, stamp)
 
 
 def _make_private(path: Path) -> None:

@@ -12,6 +12,7 @@ from cybous3.server.meta.sqlite.garbage import add_blobs, bury, is_known
 from cybous3.server.meta.sqlite.listing import list_page
 from cybous3.server.meta.sqlite.places import BucketRow, find_bucket
 from cybous3.server.meta.sqlite.reading import Reader
+from cybous3.server.meta.sqlite.remembered import Remembered
 from cybous3.server.model.objects import NULL_VERSION, ObjectRecord, WriteCondition
 from cybous3.server.wire.errors import S3Error
 
@@ -41,9 +42,10 @@ class _Row(NamedTuple):
 class SqliteObjects:
     """`Objects` of the port."""
 
-    def __init__(self, reader: Reader, committer: Committer) -> None:
+    def __init__(self, reader: Reader, committer: Committer, memory: Remembered) -> None:
         self._reader = reader
         self._committer = committer
+        self._memory = memory
 
     async def put(self, record: ObjectRecord, condition: WriteCondition) -> None:
         """See the port."""
@@ -51,11 +53,16 @@ class SqliteObjects:
 
     async def get(self, bucket: str, key: str) -> ObjectRecord:
         """See the port."""
-        row = self._reader.one(_GET, (bucket, key.encode()))
-        if row is None:
-            self._reader.bucket(bucket)
-            raise S3Error("NoSuchKey", Key=key)
-        return rows.record_of(bucket, key, row)
+        place = ("object", bucket, key)
+        found: ObjectRecord | None = self._memory.recall(place)
+        if found is None:
+            row = self._reader.one(_GET, (bucket, key.encode()))
+            if row is None:
+                self._reader.bucket(bucket)
+                raise S3Error("NoSuchKey", Key=key)
+            found = rows.record_of(bucket, key, row)
+            self._memory.keep(place, found)
+        return found
 
     async def delete(self, bucket: str, key: str, condition: WriteCondition) -> bool:
         """See the port."""
