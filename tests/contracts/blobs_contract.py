@@ -49,6 +49,14 @@ class BlobsContract:
         assert len(blob) == 32
         assert await whole(blobs, blob) == b"one two"
 
+    async def test_pieces_given_together_stand_in_their_order(self, blobs: Blobs) -> None:
+        writer = await blobs.create()
+        await writer.write(b"one ", b"two ")
+        await writer.write()
+        await writer.write(b"three")
+        await writer.publish()
+        assert await whole(blobs, writer.id) == b"one two three"
+
     async def test_an_empty_blob_is_a_blob(self, blobs: Blobs) -> None:
         assert await whole(blobs, await written(blobs)) == b""
 

@@ -283,9 +283,9 @@ async def test_memory_per_upload_is_bounded(store: Store, parts_of_store: tuple[
         writer = await create(size_hint)
         write = writer.write
 
-        async def stalled(piece: bytes) -> None:
+        async def stalled(*pieces: bytes) -> None:
             await go_on.wait()
-            await write(piece)
+            await write(*pieces)
 
         writer.write = stalled  # type: ignore[method-assign] # a disk that waits
         return writer

@@ -29,8 +29,8 @@ class BlobWriter(Protocol):
         """The blob's name; 32 lower-case hexadecimal digits."""
         ...
 
-    async def write(self, piece: bytes) -> None:
-        """Append; does not return before another piece may be given (back-pressure)."""
+    async def write(self, *pieces: bytes) -> None:
+        """Append the pieces, in order; does not return before others may be given (back-pressure)."""
         ...
 
     async def publish(self) -> None:

@@ -7,7 +7,7 @@ came out or leaves the `async with`, and then nothing of it remains.
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from cybous3.core.checksums import Hasher
 from cybous3.server.blobs.port import Blobs, BlobWriter
 from cybous3.server.model.objects import Extent
 from cybous3.server.store.digests import Digests, Judged
-from cybous3.server.store.pipeline import Consume, Pipeline
+from cybous3.server.store.pipeline import AwaitedChain, Pipeline, ThreadChain
 from cybous3.server.store.room import RECORD_BYTES, Room
 from cybous3.server.store.spec import Expected
 from cybous3.server.wire.errors import S3Error
@@ -108,11 +108,11 @@ class Ingest:
 
     async def _stream(self, head: list[bytes], body: "_Limited", digests: Digests, writer: BlobWriter) -> None:
         async def write(pieces: Sequence[bytes]) -> None:
-            for piece in pieces:
-                self._room.take(len(piece))
-                await writer.write(piece)
+            self._room.take(sum(map(len, pieces)))
+            await writer.write(*pieces)
 
-        pipeline = Pipeline([write, *(self._hashing(lane) for lane in digests.lanes())])
+        hashing = [ThreadChain(_all_of(lane), self._threads) for lane in digests.lanes()]
+        pipeline = Pipeline([AwaitedChain(write), *hashing])
         try:
             async for portion in _portions(head, body, self._joining):
                 await pipeline.feed(portion)
@@ -121,16 +121,13 @@ class Ingest:
         finally:
             await pipeline.cancel()
 
-    def _hashing(self, hashers: Sequence[Hasher]) -> Consume:
-        def work(pieces: Sequence[bytes]) -> None:
-            for piece in pieces:
-                for hasher in hashers:
-                    hasher.update(piece)
 
-        async def consume(pieces: Sequence[bytes]) -> None:
-            await asyncio.get_running_loop().run_in_executor(self._threads, work, pieces)
+def _all_of(hashers: Sequence[Hasher]) -> Callable[[bytes], None]:
+    def update(piece: bytes) -> None:
+        for hasher in hashers:
+            hasher.update(piece)
 
-        return consume
+    return update
 
 
 class _Limited:

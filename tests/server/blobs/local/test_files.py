@@ -1,12 +1,14 @@
 """The system's files: every platform's branch that can be exercised without the platform."""
 
+import ctypes
 import errno
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from cybous3.server.blobs.local.files import SystemFiles, data_sync, read_by_seeking
+from cybous3.server.blobs.local.files import SystemFiles, data_sync, read_by_seeking, write_back
 
 
 def test_linux_syncs_the_data_alone() -> None:
@@ -33,6 +35,62 @@ def test_macos_without_the_call_fails_loudly(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(OSError, match="F_FULLFSYNC") as caught:
         data_sync("darwin")(7)
     assert caught.value.errno == errno.ENOTSUP
+
+
+class _Libc:
+    """A C library whose sync_file_range fails as told."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self.asked: list[tuple[int, ...]] = []
+
+    def __call__(self, _: None, *, use_errno: bool) -> "_Libc":
+        assert use_errno
+        return self
+
+    def sync_file_range(self, *arguments: int) -> int:
+        self.asked.append(arguments)
+        ctypes.set_errno(self._number)
+        return -1 if self._number else 0
+
+
+@pytest.fixture(name="libc")
+def _libc(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> _Libc:
+    libc = _Libc(request.param)
+    # A plain method takes no `argtypes`; the wrapper does, as a foreign function would.
+    call = libc.sync_file_range
+    libc.sync_file_range = lambda *arguments: call(*arguments)  # type: ignore[method-assign]  # noqa: PLW0108
+    monkeypatch.setattr(ctypes, "CDLL", libc)
+    return libc
+
+
+@pytest.mark.parametrize("libc", [0, errno.ENOSYS, errno.EINVAL], indirect=True)
+def test_writing_back_is_a_hint_and_never_waits(libc: _Libc) -> None:
+    """The flags that wait would take the medium's errors away from the sync that decides."""
+    write_back("linux")(7, 4096, 8192)
+    assert libc.asked == [(7, 4096, 8192, 2)]
+
+
+@pytest.mark.parametrize("libc", [errno.EIO], indirect=True)
+def test_a_medium_that_fails_early_is_heard_early(libc: _Libc) -> None:
+    with pytest.raises(OSError, match="error") as caught:
+        write_back("linux")(7, 0, 4096)
+    assert (caught.value.errno, len(libc.asked)) == (errno.EIO, 1)
+
+
+def test_where_nothing_writes_back_early_the_sync_does_it_all() -> None:
+    write_back("darwin")(-1, 0, 4096)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sync_file_range(2) is Linux's")
+def test_the_system_writes_back(tmp_path: Path) -> None:
+    files = SystemFiles()
+    fd = files.create(tmp_path / "file")
+    files.write(fd, bytes(100_000))
+    files.begin_sync(fd, 0, 100_000)
+    files.close(fd)
+    with pytest.raises(OSError, match="descriptor"):
+        files.begin_sync(fd, 0, 100_000)
 
 
 def test_seeking_reads_what_pread_reads(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cybous3.server.blobs.local.files import SystemFiles
-from cybous3.server.blobs.local.store import LocalBlobs, SlotTakenError
+from cybous3.server.blobs.local.store import WRITE_BACK, LocalBlobs, SlotTakenError
 from cybous3.server.blobs.port import Blobs, Recovered
 from tests.contracts.blobs_contract import BlobsContract, nothing, whole, written
 from tests.contracts.values import entropy
@@ -42,6 +42,10 @@ class Recording(SystemFiles):
         self._note("sync")
         super().sync(fd)
 
+    def begin_sync(self, fd: int, offset: int, length: int) -> None:
+        self._note("begin_sync", f"{offset}+{length}")
+        super().begin_sync(fd, offset, length)
+
     def link(self, source: Path, target: Path) -> None:
         self._note("link")
         super().link(source, target)
@@ -69,6 +73,30 @@ class TestWithoutLinks(BlobsContract):
         opened = LocalBlobs(tmp_path, "w0", entropy, files=WithoutLinks())
         yield opened
         await opened.aclose()
+
+
+async def test_the_medium_begins_while_bytes_still_come(tmp_path: Path) -> None:
+    """What was written long before the end is not left to the sync; a failure there fails the write."""
+    piece = bytes(WRITE_BACK // 2)
+    files = Recording()
+    blobs = LocalBlobs(tmp_path, "w0", entropy, files=files)
+    writer = await blobs.create()
+    await writer.write(piece)
+    await writer.write(piece, b"more")
+    await writer.write(piece)
+    await writer.publish()
+    assert [call for call in files.calls if "sync " in call and "directory" not in call] == [
+        f"begin_sync 0+{WRITE_BACK + 4}"
+    ]
+    assert await whole(blobs, writer.id) == piece + piece + b"more" + piece
+    await blobs.aclose()
+
+    failing = LocalBlobs(tmp_path, "w0", entropy, files=Recording({"begin_sync": OSError(errno.EIO, "broken")}))
+    writer = await failing.create()
+    with pytest.raises(OSError, match="broken"):
+        await writer.write(piece, piece)
+    await writer.discard()
+    await failing.aclose()
 
 
 async def test_bytes_then_mark_then_name_then_directory(tmp_path: Path) -> None:

@@ -70,9 +70,10 @@ class MemoryWriter:
         self._unsettled = unsettled
         self._writing = writing
 
-    async def write(self, piece: bytes) -> None:
+    async def write(self, *pieces: bytes) -> None:
         """See the port."""
-        self._open_data().extend(piece)
+        for piece in pieces:
+            self._open_data().extend(piece)
 
     async def publish(self) -> None:
         """See the port."""
