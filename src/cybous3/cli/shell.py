@@ -6,7 +6,7 @@ A group's module is imported when one of its commands is asked for, so that what
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -34,6 +34,7 @@ COMMANDS: dict[str, Entry] = {
     "keys": Entry("cybous3.cli.keys:group", "Create, check and rotate keys."),
     "login": Entry("cybous3.cli.login:login", "Unlock this machine with your words."),
     "logout": Entry("cybous3.cli.login:logout", "Forget the unlocked keys of this machine."),
+    "performance": Entry("cybous3.cli.performance:group", "Measure speed, honestly, and compare it."),
     "server": Entry("cybous3.cli.server:group", "Run a local S3 server."),
     "test": Entry("cybous3.cli.test:group", "Prove client and server against each other."),
     "vaults": Entry("cybous3.cli.vaults:group", "Add, choose and inspect vaults."),
@@ -41,17 +42,21 @@ COMMANDS: dict[str, Entry] = {
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported on first use."""
+    """A group whose commands are imported on first use. `table` names them; the whole program's is COMMANDS."""
+
+    def __init__(self, *args: Any, table: Mapping[str, Entry] = COMMANDS, **kwargs: Any) -> None:  # noqa: ANN401  # click's
+        super().__init__(*args, **kwargs)
+        self._table = table
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the table, whether imported or not."""
         del ctx
-        return sorted(COMMANDS)
+        return sorted(self._table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return a command of the table."""
         del ctx
-        entry = COMMANDS.get(cmd_name)
+        entry = self._table.get(cmd_name)
         if entry is None:
             return None
         module, _, attribute = entry.target.partition(":")
@@ -62,7 +67,7 @@ class LazyGroup(click.Group):
         """Write the command list from the table, importing nothing."""
         del ctx
         with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name].summary) for name in sorted(COMMANDS)])
+            formatter.write_dl([(name, self._table[name].summary) for name in sorted(self._table)])
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
