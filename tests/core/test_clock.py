@@ -71,3 +71,8 @@ def test_no_text_makes_the_reader_of_dates_raise(text: str) -> None:
 def test_a_zone_is_taken_into_account() -> None:
     assert parse_http_date("Sun, 06 Nov 1994 09:49:37 +0100") == 784_111_777
     assert parse_http_date("Sun, 06 Nov 1994 08:49:37 -0000") == 784_111_777
+
+
+def test_a_date_of_the_usual_form_that_is_none_is_none() -> None:
+    for text in ("Sun, 31 Feb 2026 08:49:37 GMT", "Sun, 06 Nox 2026 08:49:37 GMT", "Sun, 06 Nov 2026 24:49:37 GMT"):
+        assert parse_http_date(text) is None

@@ -2,8 +2,8 @@
 
 import argon2.low_level
 import pytest
+from cryptography.hazmat.primitives.kdf import argon2 as library
 
-from cybous3.crypto import kdf
 from cybous3.crypto.errors import CannotUnlock, UnsafeParameters
 from cybous3.crypto.kdf import DEFAULT, FOR_TESTS_ONLY, Argon2Profile, argon2id
 from cybous3.crypto.mnemonic import mnemonic_seed
@@ -38,7 +38,7 @@ def test_parameters_out_of_bounds_are_refused_before_any_work(
     def never(**_: object) -> None:
         raise AssertionError("the derivation began")
 
-    monkeypatch.setattr(kdf, "Argon2id", never)
+    monkeypatch.setattr(library, "Argon2id", never)
     with pytest.raises(UnsafeParameters):
         argon2id("x", bytes(16), profile)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from cybous3.crypto.errors import Malformed, Misuse
 from cybous3.crypto.layout import FOOTER_LEN, PARTS_MAX, Layout, PartGeometry
 
-LAYOUTS = st.builds(Layout, st.integers(16, 24), st.integers(2, 20).map(lambda k: 104 + 64 * k), st.booleans())
+LAYOUTS = st.builds(Layout, st.integers(16, 24), st.integers(2, 20).map(lambda k: 104 + 64 * k), aligned=st.booleans())
 LENGTHS = st.integers(0, 2**42)
 
 
@@ -85,7 +85,7 @@ def chain(start: int, spans: list[tuple[int, int]], end: int) -> None:
 
 @given(n=st.integers(0, 39 * 2**40), seg_log2=st.integers(16, 24), aligned=st.booleans())
 def test_chosen_parts_are_enough_and_not_too_small(n: int, seg_log2: int, aligned: bool) -> None:
-    geometry = PartGeometry.choose(Layout(seg_log2, 168, aligned), n)
+    geometry = PartGeometry.choose(Layout(seg_log2, 168, aligned=aligned), n)
     assert geometry.count(n) <= PARTS_MAX
     assert geometry.part_bytes >= 2**23
     smaller = PartGeometry(geometry.layout, max(1 + aligned, geometry.part_segments // 2))

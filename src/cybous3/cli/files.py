@@ -8,13 +8,10 @@ import click
 from cybous3.cli.options import Session, session_options
 from cybous3.cli.output import Out, human_bytes, printable
 from cybous3.cli.transfers import Movers, folder_path, movers, progress_bar, stdin_bytes, stdout_bytes
-from cybous3.client.transfer.download import Restore
 from cybous3.client.transfer.errors import NotFoundHere, Unusable
 from cybous3.client.transfer.files import Listed, Unreadable
 from cybous3.client.transfer.localpath import local_path, stored_path
-from cybous3.client.transfer.parallel import each
-from cybous3.client.transfer.port import Stored
-from cybous3.client.transfer.upload import About
+from cybous3.client.transfer.port import About, Restore, Stored
 from cybous3.core.errors import CybousError
 
 _LOOKERS = 8
@@ -237,6 +234,8 @@ def _must_exist(moving: Movers, path: str) -> None:
 
 def _details(moving: Movers, found: list[Listed | Unreadable]) -> dict[str, Stored | str]:
     """Open every file's header, several at once; what each says of itself, or why it cannot be opened."""
+    from cybous3.client.transfer.parallel import each  # noqa: PLC0415  # a plain listing opens nothing
+
     files = [item for item in found if isinstance(item, Listed) and not item.folder]
     return {
         outcome.item.key: outcome.value if outcome.value is not None else _why(outcome.error)

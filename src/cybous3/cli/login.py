@@ -1,7 +1,5 @@
 """`cybs3 login` and `cybs3 logout`."""
 
-from dataclasses import asdict
-
 import click
 
 from cybous3.cli.opening import given, home_places, secret_sources
@@ -99,7 +97,7 @@ def _new_passphrase(session: Session, places: Places, sources: Sources) -> str |
 
 def _status(session: Session, places: Places) -> int:
     found = keys.status(places)
-    shown = {**asdict(found), "home": str(places.home.root)}
+    shown = {**found._asdict(), "home": str(places.home.root)}
     text = f"unlocked: words {found.fingerprint}" if found.unlocked else "locked"
     if not found.set_up:
         text = "not set up: run cybs3 login"

@@ -8,8 +8,9 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from cybous3.cli.options import Secrets, Session
 from cybous3.client.keys.config import SealedConfig
@@ -38,18 +39,20 @@ _ENVIRONMENT = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN
 PATIENT = Policy()
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """An opened vault and what belongs to it. Closed by `open_vault`'s context."""
+class Opened(NamedTuple):
+    """An opened vault and what belongs to it. Closed by `open_vault`'s context. Its representation shows no key."""
 
     profile: Profile
     store: Store
     state: State
     keeper: Keeper
-    vault: OpenVault = field(repr=False)
-    keys: VaultKeys = field(repr=False)  # the vault as file transfer wants it
-    unlocked: Unlocked = field(repr=False)
-    secrets: list[Secret] = field(repr=False)  # what opens the vault again
+    vault: OpenVault
+    keys: VaultKeys  # the vault as file transfer wants it
+    unlocked: Unlocked
+    secrets: list[Secret]  # what opens the vault again
+
+    def __repr__(self) -> str:
+        return f"Opened({self.profile!r})"
 
 
 def secret_sources() -> Sources:

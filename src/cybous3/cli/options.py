@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import click
 
@@ -27,8 +27,7 @@ class Secrets:
     password_command: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True)
-class Session:
+class Session(NamedTuple):
     """What a command is told about its surroundings."""
 
     out: Out

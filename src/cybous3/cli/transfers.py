@@ -5,26 +5,26 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from cybous3.cli.opening import Opened, open_vault
 from cybous3.cli.options import Session
 from cybous3.cli.output import Out
 from cybous3.client.stores.port import Store
-from cybous3.client.transfer.copying import Copier
-from cybous3.client.transfer.download import Downloader
 from cybous3.client.transfer.files import Files
 from cybous3.client.transfer.journal import Journals
 from cybous3.client.transfer.localpath import stored_path
 from cybous3.client.transfer.port import Progress, Surroundings, no_progress
-from cybous3.client.transfer.upload import Uploader
+
+if TYPE_CHECKING:
+    from cybous3.client.transfer.copying import Copier
+    from cybous3.client.transfer.download import Downloader
+    from cybous3.client.transfer.upload import Uploader
 
 
-@dataclass(frozen=True, slots=True)
-class Movers:
-    """Everything that moves files of one opened vault."""
+class Movers(NamedTuple):
+    """Everything that moves files of one opened vault. What a command does not use is not imported for it."""
 
     store: Store
     around: Surroundings
@@ -37,18 +37,24 @@ class Movers:
         return Files(self.store, self.around)
 
     @property
-    def copier(self) -> Copier:
+    def copier(self) -> "Copier":
         """Copy."""
+        from cybous3.client.transfer.copying import Copier  # noqa: PLC0415  # see the class
+
         return Copier(self.store, self.around, self.journals)
 
     @property
-    def up(self) -> Uploader:
+    def up(self) -> "Uploader":
         """Store."""
+        from cybous3.client.transfer.upload import Uploader  # noqa: PLC0415  # see the class
+
         return Uploader(self.store, self.around, self.journals)
 
     @property
-    def down(self) -> Downloader:
+    def down(self) -> "Downloader":
         """Fetch."""
+        from cybous3.client.transfer.download import Downloader  # noqa: PLC0415  # see the class
+
         return Downloader(self.store, self.around, self.journals)
 
 

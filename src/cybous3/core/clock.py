@@ -7,7 +7,6 @@ since 1970-01-01T00:00:00Z as the argument's name says; leap seconds do not exis
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Final
 
@@ -21,6 +20,9 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS_PER_DAY: Final = 86_400
 _WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_IMF_FIXDATE: Final = re.compile(
+    r"[A-Z][a-z]{2}, ([0-9]{2}) ([A-Z][a-z]{2}) ([1-9][0-9]{3}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT"
+)
 _AMZ_DATE: Final = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z")
 
 
@@ -54,11 +56,30 @@ def parse_amz_date(text: str) -> int:
     return int(datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp())
 
 
+# The objects of one run, and the requests of one second, share few dates.
+@lru_cache(maxsize=1024)
 def parse_http_date(text: str) -> int | None:
     """Return the seconds since the epoch of an HTTP date in any of the three forms of RFC 9110 §5.6.7, or None.
 
     None rather than an error: a condition whose date cannot be read is to be ignored (RFC 9110 §13.1.3).
     """
+    match = _IMF_FIXDATE.fullmatch(text)
+    if match is None:
+        return _old_http_date(text)
+    day, month, year, hour, minute, second = match.groups()
+    try:
+        moment = datetime(
+            int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second), tzinfo=UTC
+        )
+    except ValueError:
+        return None
+    return (moment - _EPOCH) // timedelta(seconds=1)
+
+
+def _old_http_date(text: str) -> int | None:
+    """Read the two forms that nobody writes any more, and whatever mail would take for a date."""
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  # 12 ms of a start that needs none of it
+
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, IndexError, OverflowError):

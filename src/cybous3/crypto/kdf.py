@@ -5,9 +5,7 @@ A profile is chosen by an argument, never by input.
 """
 
 import unicodedata
-from dataclasses import dataclass
-
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from typing import NamedTuple
 
 from cybous3.crypto.errors import CannotUnlock, UnsafeParameters
 
@@ -19,8 +17,7 @@ LANES_FLOOR, LANES_CEILING = 1, 16
 _OUTPUT_LEN = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Argon2Profile:
+class Argon2Profile(NamedTuple):
     """Cost of one guess: memory in KiB, passes over it, lanes (threads)."""
 
     memory_kib: int
@@ -54,6 +51,8 @@ def argon2id(passphrase: str, salt: bytes, profile: Argon2Profile) -> bytes:
     profile.check()
     if len(salt) != SALT_LEN:
         raise UnsafeParameters(f"an Argon2id salt has {SALT_LEN} bytes, not {len(salt)}")
+    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id  # noqa: PLC0415  # only where a passphrase is used
+
     kdf = Argon2id(
         salt=salt,
         length=_OUTPUT_LEN,

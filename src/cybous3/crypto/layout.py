@@ -4,7 +4,7 @@ n is always the plaintext length in bytes, S the segment length, P = S - 32 the 
 number of segments. Stored: prologue (HEADER, zeros if aligned, FLOE header), k segments, footer of 92 bytes.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cybous3.crypto.errors import Malformed, Misuse
 from cybous3.crypto.floe import FLOE_HEADER_LEN, OVERHEAD, segment_count
@@ -21,34 +21,25 @@ HEADER_FETCH_LEN = 4096
 """How much of the front to fetch to see the prologue of an ordinary object in one request."""
 
 
-@dataclass(frozen=True, slots=True)
 class Layout:
-    """The geometry that the authenticated header fixes."""
+    """The geometry that the authenticated header fixes. Nothing changes it once it is made.
 
-    seg_log2: int
-    header_len: int
-    aligned: bool = False
+    `segment_len` is S, `capacity` P, the plaintext bytes of a full segment; `prologue_len` the offset of segment 0.
+    """
 
-    def __post_init__(self) -> None:
-        if not SEG_LOG2_MIN <= self.seg_log2 <= SEG_LOG2_MAX:
-            raise Malformed(f"segments of 2**{self.seg_log2} bytes are outside the format")
-        if self.aligned and self.header_len + FLOE_HEADER_LEN > self.segment_len:
+    __slots__ = ("aligned", "capacity", "header_len", "prologue_len", "seg_log2", "segment_len")
+
+    def __init__(self, seg_log2: int, header_len: int, *, aligned: bool = False) -> None:
+        if not SEG_LOG2_MIN <= seg_log2 <= SEG_LOG2_MAX:
+            raise Malformed(f"segments of 2**{seg_log2} bytes are outside the format")
+        self.seg_log2 = seg_log2
+        self.header_len = header_len
+        self.aligned = aligned
+        self.segment_len = 1 << seg_log2
+        self.capacity = self.segment_len - OVERHEAD
+        self.prologue_len = self.segment_len if aligned else header_len + FLOE_HEADER_LEN
+        if aligned and header_len + FLOE_HEADER_LEN > self.segment_len:
             raise Malformed("the header does not fit into one segment")
-
-    @property
-    def segment_len(self) -> int:
-        """S."""
-        return 1 << self.seg_log2
-
-    @property
-    def capacity(self) -> int:
-        """P, the plaintext bytes of a full segment."""
-        return self.segment_len - OVERHEAD
-
-    @property
-    def prologue_len(self) -> int:
-        """Offset of segment 0."""
-        return self.segment_len if self.aligned else self.header_len + FLOE_HEADER_LEN
 
     def segments(self, n: int) -> int:
         """Return the number of segments, k."""
@@ -87,8 +78,7 @@ class Layout:
         return RangePlan(first, last + 1, self.segment_offset(first), end, start - first * self.capacity, stop - start)
 
 
-@dataclass(frozen=True, slots=True)
-class RangePlan:
+class RangePlan(NamedTuple):
     """A ranged read: fetch stored bytes [stored_start, stored_stop), open segments [first, stop), skip, take length."""
 
     first_segment: int
@@ -99,8 +89,7 @@ class RangePlan:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class PartPlan:
+class PartPlan(NamedTuple):
     """One part of a multipart upload: [prologue] ‖ segments [first, stop) ‖ footer[footer_start:footer_stop].
 
     `plain_start`, `plain_len`: the plaintext those segments hold. The footer slice is empty on all parts but the last
@@ -119,19 +108,19 @@ class PartPlan:
     stored_len: int
 
 
-@dataclass(frozen=True, slots=True)
 class PartGeometry:
     """How an object is cut into parts: `part_segments` segments each, so every part begins at a segment boundary.
 
     In an aligned object the prologue takes the place of one segment of part 1, and all parts but the last are equal.
     """
 
-    layout: Layout
-    part_segments: int
+    __slots__ = ("layout", "part_segments")
 
-    def __post_init__(self) -> None:
-        if self.part_segments < 1 + self.layout.aligned:
-            raise Misuse(f"parts of {self.part_segments} segments are too small")
+    def __init__(self, layout: Layout, part_segments: int) -> None:
+        if part_segments < 1 + layout.aligned:
+            raise Misuse(f"parts of {part_segments} segments are too small")
+        self.layout = layout
+        self.part_segments = part_segments
 
     @staticmethod
     def choose(layout: Layout, n: int, *, part_bytes_min: int = 1 << PART_BASE_LOG2) -> "PartGeometry":

@@ -4,8 +4,8 @@ The path here is the one at creation and informs only; what binds an object to i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
 from cybous3.crypto.canonical import Fields, Json, decode_json, encode_json
 from cybous3.crypto.errors import Malformed
@@ -20,8 +20,7 @@ KINDS = frozenset({FILE, DIRECTORY})
 _NO_USER: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectMetadata:
+class ObjectMetadata(NamedTuple):
     """The sealed metadata of one object.
 
     `generation`: 64-bit hybrid logical clock, see `next_generation`. `mtime_ns`: nanoseconds since the epoch, UTC.
@@ -32,7 +31,7 @@ class ObjectMetadata:
     path: str
     generation: int
     content_type: str | None = None
-    user: Mapping[str, str] = field(default_factory=lambda: _NO_USER)
+    user: Mapping[str, str] = _NO_USER
     mtime_ns: int | None = None
     mode: int | None = None
     kind: str = FILE

@@ -11,7 +11,7 @@ It does not wrap the data key (wrap), does not know names beyond the information
 
 import struct
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from blake3 import blake3
 
@@ -44,15 +44,17 @@ _AROUND_METADATA = IMMUTABLE_LEN + NONCE_LEN + TAG_LEN + HEADER_TAG_LEN
 _HEADER_LEN_MAX = 0xFFFF
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class ObjectKeys:
-    """The five keys of one object, 32 bytes each (format-v1 §3)."""
+class ObjectKeys(NamedTuple):
+    """The five keys of one object, 32 bytes each (format-v1 §3). Their representation shows none."""
 
     header: bytes
     metadata: bytes
     data: bytes
     footer: bytes
     hash: bytes
+
+    def __repr__(self) -> str:
+        return "ObjectKeys()"
 
     @staticmethod
     def derive(dek: bytes, vault_id: bytes, object_id: bytes) -> "ObjectKeys":
@@ -67,8 +69,7 @@ class ObjectKeys:
 _LABELS = (b"hdr", b"meta", b"data", b"foot", b"hash")
 
 
-@dataclass(frozen=True, slots=True)
-class Immutable:
+class Immutable(NamedTuple):
     """Bytes 0..43 of an object: what never changes, not even by rename, move or re-wrap (format-v1 §4.1)."""
 
     seg_log2: int
@@ -110,8 +111,7 @@ class Immutable:
         return Layout(self.seg_log2, self.header_len, aligned=bool(self.flags & FLAG_ALIGNED))
 
 
-@dataclass(frozen=True, slots=True)
-class Footer:
+class Footer(NamedTuple):
     """The authenticated end of an object. `digest` is the keyed BLAKE3 of the plaintext."""
 
     plaintext_len: int
@@ -407,14 +407,16 @@ def open_object(stored: bytes, *, vault_id: bytes, dek: bytes) -> tuple[ObjectMe
     return opened.metadata, plaintext
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class _Front:
+class _Front(NamedTuple):
     """A header with the keys that made or opened it."""
 
     immutable: Immutable
     keys: ObjectKeys
     metadata: ObjectMetadata
     header: bytes
+
+    def __repr__(self) -> str:
+        return "_Front()"
 
     @staticmethod
     def seal(

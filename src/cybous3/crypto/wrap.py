@@ -6,7 +6,7 @@ really replace it. Everything that can go wrong under a key is the one `CannotOp
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cybous3.crypto.canonical import decode_b64, encode_b64
 from cybous3.crypto.errors import CannotOpen, Malformed, Misuse, UnsupportedFormat
@@ -22,8 +22,7 @@ _LABEL = b"cybs3/1/wrap"
 _ENTRY = re.compile(r"1\.([1-9][0-9]{0,9})\.([A-Za-z0-9_-]{64})", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class WrapEntry:
+class WrapEntry(NamedTuple):
     """A parsed metadata entry, nothing in it verified yet."""
 
     epoch: int

@@ -10,7 +10,7 @@ import pytest
 from cybous3.client.stores.errors import ConnectionLost
 from cybous3.client.transfer.copying import Copier
 from cybous3.client.transfer.errors import Conflict
-from cybous3.client.transfer.upload import About
+from cybous3.client.transfer.port import About
 from cybous3.crypto.errors import Damaged
 from tests.client.transfer.conftest import Bench
 

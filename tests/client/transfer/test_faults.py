@@ -11,7 +11,8 @@ from cybous3.client.keys.errors import Rollback
 from cybous3.client.stores.errors import ConnectionLost, StoreError
 from cybous3.client.stores.port import Part
 from cybous3.client.transfer.errors import Busy, Conflict, Foreign, SourceChanged
-from cybous3.client.transfer.upload import About
+from cybous3.client.transfer.files import Unreadable
+from cybous3.client.transfer.port import About
 from cybous3.core.errors import CybousError
 from cybous3.crypto.errors import CannotOpen, CryptoError, Damaged, Truncated
 from tests.client.transfer.conftest import Bench
@@ -253,9 +254,8 @@ def test_an_older_state_is_noticed(bench: Bench, tmp_path: Path) -> None:
     lie(bench, key, data, meta)
     with pytest.raises(Rollback):
         bench.down.get_file("f", tmp_path / "target")
-    from dataclasses import replace  # noqa: PLC0415
 
-    bench.around = replace(bench.around, accept_rollback=True)
+    bench.around = bench.around._replace(accept_rollback=True)
     bench.down.get_file("f", tmp_path / "target")
     assert (tmp_path / "target").read_bytes() == b"old"
 
@@ -265,7 +265,7 @@ def test_a_foreign_object_is_named_as_such(bench: Bench, tmp_path: Path) -> None
     with pytest.raises(Foreign):
         bench.down.get_file("f", tmp_path / "target")
     bench.store.put("vault/readme.txt", b"", metadata={})
-    reasons = [item.reason for item in bench.files.list() if hasattr(item, "reason")]
+    reasons = [item.reason for item in bench.files.list() if isinstance(item, Unreadable)]
     assert len(reasons) == 1
 
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cybous3.client.transfer.download import Restore
 from cybous3.client.transfer.errors import NotFoundHere, TooLarge, Unusable
 from cybous3.client.transfer.files import Listed
-from cybous3.client.transfer.upload import About
+from cybous3.client.transfer.port import About, Restore
 from tests.client.transfer.conftest import Bench
 
 P = 2**20 - 32
@@ -91,11 +90,11 @@ def test_names_of_any_length_are_listed_in_full(bench: Bench) -> None:
     long = "x" * 200
     for path in ("a.txt", f"{long}/inner/{long}.bin", "d/e/f"):
         bench.up.put_stream(io.BytesIO(b"1"), path)
-    flat = {item.path for item in bench.files.list(recursive=True) if hasattr(item, "path")}
+    flat = {item.path for item in bench.files.list(recursive=True) if isinstance(item, Listed)}
     assert flat == {"a.txt", f"{long}/inner/{long}.bin", "d/e/f"}
     top = {item.path: item.folder for item in bench.files.list() if isinstance(item, Listed)}
     assert top == {"a.txt": False, f"{long}/": True, "d/": True}
-    below = [item.path for item in bench.files.list(f"{long}/inner") if hasattr(item, "path")]
+    below = [item.path for item in bench.files.list(f"{long}/inner") if isinstance(item, Listed)]
     assert below == [f"{long}/inner/{long}.bin"]
 
 
@@ -135,9 +134,8 @@ def test_the_local_side_is_not_overwritten_against_the_will(bench: Bench, tmp_pa
 def test_a_stream_that_outgrows_its_parts_is_refused_and_leaves_nothing(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataclasses import replace  # noqa: PLC0415
 
-    monkeypatch.setattr(bench.store, "_capabilities", replace(bench.store.capabilities, parts_max=1))
+    monkeypatch.setattr(bench.store, "_capabilities", bench.store.capabilities._replace(parts_max=1))
     with pytest.raises(TooLarge):
         bench.up.put_stream(io.BytesIO(bytes(40 * MIB)), "s")
     assert list(bench.store.list_uploads()) == []

@@ -6,7 +6,6 @@ only absence reads as empty. What the document means is its reader's business (v
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from cybous3.client.keys.errors import CannotUnlock, DamagedFile, ForeignFile
@@ -17,11 +16,11 @@ DOCUMENT_VERSION = 1
 Document = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
 class SealedConfig:
     """The configuration of an unlocked home."""
 
-    unlocked: Unlocked = field(repr=False)
+    def __init__(self, unlocked: Unlocked) -> None:
+        self.unlocked = unlocked
 
     def read(self) -> Document:
         """Return the document; a new one when there is no file yet."""

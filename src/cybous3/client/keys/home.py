@@ -8,8 +8,8 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from cybous3.client.keys.errors import Locked
 from cybous3.client.keys.files import ensure_private_directory
@@ -18,8 +18,7 @@ ENV_HOME = "CYBS3_HOME"
 _LOCK_WAIT_S = 20.0
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
+class Home(NamedTuple):
     """The directory and the names in it."""
 
     root: Path

@@ -10,8 +10,7 @@ import ctypes
 import errno
 import platform
 import sys
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 TIMEOUT_S = 24 * 3600
 
@@ -82,8 +81,7 @@ def system_calls() -> Calls | None:
     return Syscalls(*numbers) if numbers else None
 
 
-@dataclass(frozen=True, slots=True)
-class KernelSession:
+class KernelSession(NamedTuple):
     """One named secret in the user's session keyring. Every failure to reach the keyring reads as absence."""
 
     label: str

@@ -11,6 +11,7 @@ import json
 from base64 import b64decode, b64encode
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from cybous3.client.keys.device import Places
 from cybous3.client.keys.errors import CannotUnlock, DamagedFile, NoSecret
@@ -52,8 +53,7 @@ class Unlocked:
         return fingerprint(self.seed)
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """What can be said about a home without any secret."""
 
     set_up: bool

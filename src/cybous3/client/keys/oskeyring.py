@@ -7,8 +7,7 @@ to find out. A backend that would store in the clear, or fail at the first call,
 import base64
 import binascii
 import importlib
-from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 from cybous3.client.keys.errors import CannotUnlock
 
@@ -50,8 +49,7 @@ def _stores_in_clear(backend: object) -> bool:
     return type(backend).__module__.startswith("keyrings.alt")
 
 
-@dataclass(frozen=True, slots=True)
-class OsKeyring:
+class OsKeyring(NamedTuple):
     """The device key of one home in a keyring backend."""
 
     label: str

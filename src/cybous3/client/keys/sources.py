@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from cybous3.client.keys.errors import BadSource
 from cybous3.client.keys.files import local_problems
@@ -21,8 +21,7 @@ COMMAND_TIMEOUT_S = 120
 STDIN = Path("-")
 
 
-@dataclass(frozen=True, slots=True)
-class SecretKind:
+class SecretKind(NamedTuple):
     """One secret a command may need, and the environment variables that may give it."""
 
     name: str  # for messages and prompts

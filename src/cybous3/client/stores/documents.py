@@ -1,7 +1,5 @@
 """Vault documents in a bucket, under `<prefix>/.cybs3/vault/` (`client.vault.documents.Documents`)."""
 
-from dataclasses import dataclass
-
 from cybous3.client.stores.errors import NotFound, PreconditionFailed, ServerFailed
 from cybous3.client.stores.port import Objects, each_entry
 from cybous3.crypto.vault import DOCUMENT_BYTES_MAX, document_folder, document_generation, document_key
@@ -9,12 +7,12 @@ from cybous3.crypto.vault import DOCUMENT_BYTES_MAX, document_folder, document_g
 _CONTENT_TYPE = "application/json"
 
 
-@dataclass(frozen=True, slots=True)
 class BucketDocuments:
     """The documents of the vault at `prefix` in one bucket."""
 
-    store: Objects
-    prefix: str
+    def __init__(self, store: Objects, prefix: str) -> None:
+        self.store = store
+        self.prefix = prefix
 
     def newest(self) -> int | None:
         """Return the highest generation there."""

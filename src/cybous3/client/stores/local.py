@@ -364,7 +364,7 @@ class FileDownload:
 
 
 def _head(info: ObjectInfo) -> bytes:
-    return _line(asdict(info))
+    return _line(info._asdict())
 
 
 def _line(fields: Mapping[str, Any]) -> bytes:

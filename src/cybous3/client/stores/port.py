@@ -19,7 +19,7 @@ What a store cannot do stands in `Capabilities`, as data.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
@@ -34,8 +34,7 @@ Body = Buffer | Sequence[Buffer]
 NO_METADATA: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(NamedTuple):
     """What a store can do and how far it goes."""
 
     conditional_put: bool = True  # `absent=True` and `if_match` are honoured
@@ -59,29 +58,26 @@ class Entry(NamedTuple):
     modified_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectInfo:
+class ObjectInfo(NamedTuple):
     """One object as `head` and `get` show it. `size` is that of the whole object, also for a range."""
 
     key: str
     size: int
     etag: str
     modified_s: float
-    metadata: Mapping[str, str] = field(default_factory=dict)  # names lower case, without "x-amz-meta-"
+    metadata: Mapping[str, str] = NO_METADATA  # names lower case, without "x-amz-meta-"
     content_type: str = ""
     version_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """What a write left behind."""
 
     etag: str
     version_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """One page of a listing: `entries` and `prefixes` each in byte order of their UTF-8."""
 
     entries: Sequence[Entry]

@@ -16,9 +16,8 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 from cybous3.client.stores.errors import ConnectionLost, PreconditionFailed, StoreError
 from cybous3.client.stores.port import (
@@ -40,8 +39,7 @@ from cybous3.client.stores.port import (
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """How patient to be. Times in seconds."""
 
     attempts_max: int = 8

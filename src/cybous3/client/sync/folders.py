@@ -9,8 +9,9 @@ What this keeps true:
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from cybous3.client.stores.errors import BadCredentials, ClockSkew, ConnectionLost, NoSpace, NoSuchBucket, Unreachable
 from cybous3.client.stores.port import Store
@@ -18,16 +19,16 @@ from cybous3.client.sync.filters import Filter
 from cybous3.client.sync.known import KnownFiles
 from cybous3.client.sync.plan import Known, Plan, RemoteFile, Step, plan_pull, plan_push
 from cybous3.client.sync.scan import LocalFile, Skipped, scan
-from cybous3.client.transfer.download import Downloader, Restore
+from cybous3.client.transfer.download import Downloader
 from cybous3.client.transfer.errors import Foreign, NotFoundHere, Unusable
 from cybous3.client.transfer.files import Files, Unreadable
 from cybous3.client.transfer.journal import Journals
 from cybous3.client.transfer.localpath import inside, local_path
 from cybous3.client.transfer.opening import Opener
 from cybous3.client.transfer.parallel import each
-from cybous3.client.transfer.port import Progress, Stored, Surroundings, no_progress
+from cybous3.client.transfer.port import About, Progress, Restore, Stored, Surroundings, no_progress
 from cybous3.client.transfer.source import FileSource
-from cybous3.client.transfer.upload import About, Uploader
+from cybous3.client.transfer.upload import Uploader
 from cybous3.core.errors import CybousError
 from cybous3.crypto.errors import CryptoError
 from cybous3.crypto.objects import KeyedHasher
@@ -36,8 +37,7 @@ _HOPELESS = (Unreachable, ConnectionLost, BadCredentials, ClockSkew, NoSuchBucke
 _NOTE_EVERY = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(NamedTuple):
     """One file that could not be done, and why."""
 
     path: str
@@ -70,8 +70,7 @@ def watch_nothing(_step: Step) -> None:
     """Tell nobody."""
 
 
-@dataclass(frozen=True, slots=True)
-class How:
+class How(NamedTuple):
     """The options of a run."""
 
     chosen: Filter
@@ -107,7 +106,7 @@ class Folders:
             work = [*plan.of("upload"), *plan.of("compare")]
             notes: list[tuple[str, Known]] = []
             for step, stored in self._each(work, lambda step: self._push_one(folder, step, how, progress), how, report):
-                done = replace(step, verb="upload") if stored.moved else replace(step, verb="same")
+                done = step._replace(verb="upload") if stored.moved else step._replace(verb="same")
                 self._count(report, done)
                 notes.append((stored.stored.key, Known(stored.size, stored.mtime_ns, stored.stored.etag)))
                 if len(notes) >= _NOTE_EVERY:
@@ -135,7 +134,7 @@ class Folders:
             work = [*plan.of("download"), *plan.of("compare")]
             notes: list[tuple[str, Known]] = []
             for step, got in self._each(work, lambda step: self._pull_one(root, folder, step, progress), how, report):
-                done = replace(step, verb="download") if got.moved else replace(step, verb="same")
+                done = step._replace(verb="download") if got.moved else step._replace(verb="same")
                 self._count(report, done)
                 if not got.stored.folder:
                     notes.append((got.stored.key, Known(got.size, got.mtime_ns, got.stored.etag)))
@@ -166,7 +165,7 @@ class Folders:
         both = [Step("compare", path, "", 0, here[path], remote[path]) for path in sorted(here.keys() & remote.keys())]
         for step, _ in self._each(both, lambda step: self._verify_one(folder, step, read=read), how, report):
             report.same += 1
-            watch(replace(step, verb="same"))
+            watch(step._replace(verb="same"))
         return report
 
     # What the runs are made of.
@@ -331,8 +330,7 @@ class Different(CybousError):
     exit_code = 6
 
 
-@dataclass(frozen=True, slots=True)
-class _Done:
+class _Done(NamedTuple):
     """One file that is now equal on both sides: what it is there, and its size and time here."""
 
     stored: Stored

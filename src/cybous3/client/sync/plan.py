@@ -8,14 +8,13 @@ sealed header.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from cybous3.client.sync.scan import LocalFile
 from cybous3.client.transfer.sizes import about, may_hold
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
+class RemoteFile(NamedTuple):
     """An object of the vault as the listing shows it; `path` is relative to the folder, sizes count stored bytes."""
 
     path: str
@@ -24,8 +23,7 @@ class RemoteFile:
     stored_size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """The values both sides had when they were last known to be equal."""
 
     size: int
@@ -36,8 +34,7 @@ class Known:
 Verb = Literal["upload", "download", "compare", "delete", "same"]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One thing to do. `size` is the number of plaintext bytes it moves, 0 for a deletion."""
 
     verb: Verb

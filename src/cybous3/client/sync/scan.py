@@ -4,14 +4,13 @@ import os
 import stat
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from cybous3.client.sync.filters import Filter
 
 
-@dataclass(frozen=True, slots=True)
-class LocalFile:
+class LocalFile(NamedTuple):
     """A regular file of the tree, or a folder with nothing in it.
 
     `path` is relative with "/" between names, in NFC as the vault writes it; `absolute` is the name on this machine.
@@ -25,8 +24,7 @@ class LocalFile:
     folder: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(NamedTuple):
     """Something that is not stored, and why. Never silent: the caller shows it."""
 
     path: str

@@ -13,8 +13,8 @@ from cybous3.client.stores.port import Store
 from cybous3.client.transfer.download import Downloader
 from cybous3.client.transfer.files import Files
 from cybous3.client.transfer.journal import Journals
-from cybous3.client.transfer.port import Stored, Surroundings
-from cybous3.client.transfer.upload import About, Uploader
+from cybous3.client.transfer.port import About, Stored, Surroundings
+from cybous3.client.transfer.upload import Uploader
 
 _AHEAD = 4  # pieces of at most one window that may wait
 

@@ -11,7 +11,6 @@ What this keeps true:
 import os
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, local
 from typing import Any, BinaryIO, Protocol
@@ -21,7 +20,7 @@ from cybous3.client.transfer.errors import Unusable
 from cybous3.client.transfer.journal import Journal, Journals
 from cybous3.client.transfer.opening import Opened, Opener
 from cybous3.client.transfer.parallel import all_of, in_order
-from cybous3.client.transfer.port import Progress, Stored, Surroundings, no_progress
+from cybous3.client.transfer.port import AS_IT_WAS, Progress, Restore, Stored, Surroundings, no_progress
 from cybous3.crypto.errors import CryptoError, Damaged
 from cybous3.crypto.layout import RangePlan
 
@@ -34,16 +33,6 @@ RESUMABLE = 64 * 1024 * 1024
 
 class _Write(Protocol):
     def __call__(self, plaintext: memoryview, offset: int) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Restore:
-    """How a file comes back."""
-
-    overwrite: bool = True
-    times: bool = True  # give it the time and the permission bits it had
-    folders: bool = True  # a marker of an empty folder becomes a folder; else it is refused
-    sync: bool = True  # wait for the disk before the name appears; a tree syncs once, at its end
 
 
 class Downloader:
@@ -60,7 +49,7 @@ class Downloader:
         self,
         path: str,
         destination: Path,
-        how: Restore = Restore(),  # frozen
+        how: Restore = AS_IT_WAS,
         progress: Progress = no_progress,
         *,
         expect: int = 0,

@@ -1,8 +1,8 @@
 """The files of a vault: list, look at, delete, copy. What is below a folder is what its path is a prefix of."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from cybous3.client.stores.errors import NotFound, PreconditionFailed
 from cybous3.client.stores.port import Entry, Store
@@ -13,8 +13,7 @@ from cybous3.crypto.errors import CryptoError, Damaged
 from cybous3.crypto.layout import IMMUTABLE_LEN
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """One line of a listing, before anything was opened. `size` counts stored bytes; `path` of a folder ends in "/"."""
 
     path: str
@@ -25,8 +24,7 @@ class Listed:
     folder: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(NamedTuple):
     """A key below the folder whose name does not verify: not ours, or tampered with. Shown, never hidden."""
 
     key: str

@@ -13,8 +13,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from cybous3.client.keys.files import ensure_private_directory, write_private
 from cybous3.client.transfer.errors import Busy
 
@@ -72,6 +70,8 @@ class Journals:
     @contextmanager
     def opened(self, *identity: bytes | str) -> Iterator[Journal]:
         """Hold the journal of the transfer that `identity` names. Busy when another process holds it."""
+        from filelock import FileLock, Timeout  # noqa: PLC0415  # 17 ms that only large transfers pay
+
         ensure_private_directory(self._folder)
         name = _name(identity)
         lock = FileLock(self._folder / f"{name}.lock", timeout=0)

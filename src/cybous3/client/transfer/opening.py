@@ -1,10 +1,11 @@
 """Open a stored file: fetch its front and its end, unwrap its key, verify both, and notice what is older than it was.
 
+from typing import NamedTuple
 Everything later (ranges, downloads, checks) works on an `Opened`: its length and its segments' places come from the
 authenticated footer, never from what the server says of sizes.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cybous3.client.keys.errors import Rollback
 from cybous3.client.keys.state import Seen
@@ -21,8 +22,7 @@ ENTRY = "cybs3"
 """The metadata entry that holds the wrapped key (format-v1 §7)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """A verified object, and as much of its stored bytes as came with the first request."""
 
     stored: Stored

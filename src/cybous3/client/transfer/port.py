@@ -1,8 +1,8 @@
 """What moving files needs from its surroundings: a vault's keys, a memory, and somebody to tell about progress."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 from cybous3.client.keys.state import Seen
 from cybous3.crypto.primitives import Entropy
@@ -83,8 +83,7 @@ def no_progress(_count: int) -> None:
     """Tell nobody."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """A file in the vault, as authenticated: what a person may know of it."""
 
     path: str
@@ -98,11 +97,34 @@ class Stored:
     mtime_ns: int | None = None
     mode: int | None = None
     folder: bool = False
-    user: Mapping[str, str] = field(default_factory=dict)
+    user: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class About(NamedTuple):
+    """What a person says of a file beside its bytes."""
+
+    content_type: str | None = None
+    user: Mapping[str, str] | None = None
+    mtime_ns: int | None = None  # of a stream; a file has its own
+    mode: int | None = None
+    force: bool = False  # overwrite even what somebody else wrote meanwhile
+    absent: bool = False  # only if there is nothing yet
+
+
+class Restore(NamedTuple):
+    """How a file comes back."""
+
+    overwrite: bool = True
+    times: bool = True  # give it the time and the permission bits it had
+    folders: bool = True  # a marker of an empty folder becomes a folder; else it is refused
+    sync: bool = True  # wait for the disk before the name appears; a tree syncs once, at its end
+
+
+NOTHING_ABOUT = About()
+AS_IT_WAS = Restore()
+
+
+class Limits(NamedTuple):
     """How much a transfer may use."""
 
     workers: int = 6  # parts under way at once
@@ -111,8 +133,7 @@ class Limits:
     memory: int = 72 * 1024 * 1024  # bytes of buffers, over all parts under way
 
 
-@dataclass(frozen=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What every transfer of one command shares."""
 
     vault: Vault

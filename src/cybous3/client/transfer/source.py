@@ -6,18 +6,16 @@ taken at the start and compared at the end; only then does the object become vis
 
 import os
 import stat
-from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, NamedTuple, Self
 
 from cybous3.client.transfer.errors import SourceChanged, Unusable
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """What tells one state of a file from another. A change of content also moves `ctime_ns`, whatever mtime says."""
 
     device: int

@@ -9,12 +9,11 @@ What this keeps true:
 """
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Thread
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from cybous3.client.keys.state import Seen
 from cybous3.client.stores.errors import NoSuchUpload, NotFound, PreconditionFailed, StoreError
@@ -22,7 +21,7 @@ from cybous3.client.stores.port import Part, Store
 from cybous3.client.transfer.errors import Conflict, TooLarge
 from cybous3.client.transfer.journal import Journal, Journals
 from cybous3.client.transfer.parallel import all_of
-from cybous3.client.transfer.port import Progress, Stored, Surroundings, no_progress
+from cybous3.client.transfer.port import NOTHING_ABOUT, About, Progress, Stored, Surroundings, no_progress
 from cybous3.client.transfer.source import FileSource, read_full
 from cybous3.core.errors import CybousError
 from cybous3.crypto.errors import CryptoError
@@ -34,20 +33,7 @@ STREAM_PART_BYTES = 16 * 1024 * 1024
 """Parts of a stream of unknown length: 10,000 of them hold 156 GiB."""
 
 
-@dataclass(frozen=True, slots=True)
-class About:
-    """What a person says of a file beside its bytes."""
-
-    content_type: str | None = None
-    user: Mapping[str, str] | None = None
-    mtime_ns: int | None = None  # of a stream; a file has its own
-    mode: int | None = None
-    force: bool = False  # overwrite even what somebody else wrote meanwhile
-    absent: bool = False  # only if there is nothing yet
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
+class _Target(NamedTuple):
     """One object on its way: where it goes, and what must hold when it becomes visible."""
 
     path: str
@@ -70,8 +56,8 @@ class Uploader:
         self,
         local: Path,
         path: str,
-        about: About = About(),
-        progress: Progress = no_progress,  # frozen
+        about: About = NOTHING_ABOUT,
+        progress: Progress = no_progress,
     ) -> Stored:
         """Store the file at `local` as `path`.
 
@@ -92,14 +78,14 @@ class Uploader:
             path=path, generation=self._generation(path), mtime_ns=mtime_ns, mode=mode & 0o7777, kind="directory"
         )
         writer, dek = self._create(metadata)
-        return self._put_bytes(b"", writer, dek, self._target(path, About()), no_progress)
+        return self._put_bytes(b"", writer, dek, self._target(path, NOTHING_ABOUT), no_progress)
 
     def put_stream(
         self,
         stream: BinaryIO,
         path: str,
-        about: About = About(),
-        progress: Progress = no_progress,  # frozen
+        about: About = NOTHING_ABOUT,
+        progress: Progress = no_progress,
     ) -> Stored:
         """Store what `stream` gives until it ends, as `path`. Cannot be resumed. TooLarge beyond 156 GiB."""
         metadata = self._metadata(path, about, mtime_ns=about.mtime_ns, mode=about.mode)
@@ -321,7 +307,7 @@ class _LargeFile(_Multipart):
                 "prologue": base64.b64encode(writer.prologue).decode(),
                 "entries": entries,
                 "part_segments": geometry.part_segments,
-                "source": asdict(self._source.identity),
+                "source": self._source.identity._asdict(),
             }
         )
         return writer, upload_id, geometry, {}
@@ -339,7 +325,7 @@ class _LargeFile(_Multipart):
 
     def _taken_up(self, notes: dict[str, Any]) -> tuple[ObjectWriter, str, PartGeometry, dict[int, Part]] | None:
         upload_id: str = notes["upload_id"]
-        if notes["source"] != asdict(self._source.identity):
+        if notes["source"] != self._source.identity._asdict():
             self._abandon(upload_id)
             return None
         prologue = base64.b64decode(notes["prologue"], validate=True)

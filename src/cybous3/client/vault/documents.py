@@ -1,8 +1,7 @@
 """Where vault documents are kept: the port towards a bucket, and the copy on this machine."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from cybous3.client.keys.files import ensure_private_directory, read_private, remove, write_private
 from cybous3.crypto.vault import DOCUMENT_BYTES_MAX
@@ -27,8 +26,7 @@ class Documents(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Cache:
+class Cache(NamedTuple):
     """Sealed copies of the newest documents, one file a vault, so that opening one needs a single request."""
 
     folder: Path

@@ -10,11 +10,11 @@ exception: a kept connection that had been closed meanwhile is replaced, if the 
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 from xml.etree.ElementTree import Element
 
 from cybous3.client.stores.checks import checked_metadata, crc32_base64
@@ -41,15 +41,14 @@ _USER_AGENT = "cybs3"
 Fields = list[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One request before it is signed. Header values are latin-1 text as on the wire."""
 
     method: str
     bucket: str | None = None
     key: str | None = None
     query: Pairs = ()
-    headers: Fields = field(default_factory=list)
+    headers: Sequence[tuple[str, str]] = ()
     body: Body = b""
     repeatable: bool = True
     # Object bytes, as opposed to a control document: see the module's note on signatures.

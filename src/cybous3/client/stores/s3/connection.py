@@ -8,15 +8,17 @@ Failures leave as the store family; nothing above sees a socket error.
 import errno
 import select
 import socket
-import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from cybous3.client.stores.errors import ConnectionLost, ServerFailed, Unreachable, UntrustedServer
 from cybous3.client.stores.port import Buffer
 from cybous3.client.stores.s3.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    import ssl
 
 HEAD_BYTES_MAX = 64 * 1024
 _RECEIVE_BYTES = 64 * 1024
@@ -27,16 +29,14 @@ _NO_BODY_STATUSES = frozenset({204, 304})
 _INFORMATIONAL_MAX = 199
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(NamedTuple):
     """Seconds to wait: for a connection, and for the next bytes in either direction."""
 
     connect_s: float = 10.0
     idle_s: float = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """The head of an answer. Names are lower case; a repeated field is joined by ", "."""
 
     status: int
@@ -251,11 +251,13 @@ class Connection:
         return ServerFailed(f"{self._where} does not speak HTTP as it should: it sent {what}")
 
 
-def connect(endpoint: Endpoint, host: str, context: ssl.SSLContext | None, timeouts: Timeouts) -> Connection:
+def connect(endpoint: Endpoint, host: str, context: "ssl.SSLContext | None", timeouts: Timeouts) -> Connection:
     """Open a connection to `host` at the endpoint's port, with TLS if a context is given."""
     where = endpoint.url
     try:
-        sock = socket.create_connection((host, endpoint.port), timeout=timeouts.connect_s)
+        # An ASCII name as bytes is looked up as it is; as text it would load the tables of IDNA first.
+        name = host.encode() if host.isascii() else host
+        sock = socket.create_connection((name, endpoint.port), timeout=timeouts.connect_s)  # type: ignore[arg-type]  # as getaddrinfo
     except TimeoutError as error:
         raise Unreachable(f"{where} does not answer", hint="check the address and the network") from error
     except socket.gaierror as error:
@@ -268,14 +270,14 @@ def connect(endpoint: Endpoint, host: str, context: ssl.SSLContext | None, timeo
         if context is not None:
             sock = context.wrap_socket(sock, server_hostname=host)
         sock.settimeout(timeouts.idle_s)
-    except ssl.SSLCertVerificationError as error:
-        sock.close()
-        raise UntrustedServer(
-            f"{where} cannot prove who it is: {error.verify_message}",
-            hint="a private authority's certificate is given with --ca-file",
-        ) from error
     except OSError as error:
         sock.close()
+        unproven: str | None = getattr(error, "verify_message", None)  # of ssl.SSLCertVerificationError alone
+        if unproven is not None:
+            raise UntrustedServer(
+                f"{where} cannot prove who it is: {unproven}",
+                hint="a private authority's certificate is given with --ca-file",
+            ) from error
         raise Unreachable(
             f"no TLS connection to {where}: {(error.strerror or str(error)).lower()}",
             hint=f"write http://{endpoint.authority()} if it has no TLS",

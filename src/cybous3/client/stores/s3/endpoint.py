@@ -1,9 +1,7 @@
 """Where an S3 server is and how its buckets are addressed, parsed once from what a person wrote."""
 
-import ipaddress
 import re
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from cybous3.client.stores.errors import Refused
@@ -13,21 +11,18 @@ Addressing = Literal["path", "virtual"]
 DEFAULT_REGION = "us-east-1"
 _PORTS = {"http": 80, "https": 443}
 # Endpoints that tell their region in their name; group 1 is the region. providers.md §2.
-_REGION_IN_HOST = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"s3(?:[.-]dualstack)?[.-]([a-z]{2}(?:-[a-z]+)+-\d)\.amazonaws\.com(?:\.cn)?",
-        r"s3\.([a-z0-9-]+)\.(?:backblazeb2|wasabisys)\.com",
-        r"s3\.([a-z0-9-]+)\.(?:scw\.cloud|io\.cloud\.ovh\.net|cloud-object-storage\.appdomain\.cloud)",
-        r"([a-z0-9-]+)\.(?:digitaloceanspaces|linodeobjects|your-objectstorage)\.com",
-        r"(?:cos|obs)\.([a-z0-9-]+)\.(?:myqcloud|myhuaweicloud)\.com",
-    )
+_REGION_IN_HOST = (
+    r"s3(?:[.-]dualstack)?[.-]([a-z]{2}(?:-[a-z]+)+-\d)\.amazonaws\.com(?:\.cn)?",
+    r"s3\.([a-z0-9-]+)\.(?:backblazeb2|wasabisys)\.com",
+    r"s3\.([a-z0-9-]+)\.(?:scw\.cloud|io\.cloud\.ovh\.net|cloud-object-storage\.appdomain\.cloud)",
+    r"([a-z0-9-]+)\.(?:digitaloceanspaces|linodeobjects|your-objectstorage)\.com",
+    r"(?:cos|obs)\.([a-z0-9-]+)\.(?:myqcloud|myhuaweicloud)\.com",
 )
+_HAS_LETTERS = re.compile(r"[g-z]")  # an address has none, and needs no pattern compiled
 _REGION_BY_SUFFIX = {".r2.cloudflarestorage.com": "auto", "storage.googleapis.com": "auto"}
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """One S3 server. `host` has no brackets, whatever the address family."""
 
     scheme: Literal["http", "https"]
@@ -61,8 +56,10 @@ class Endpoint:
 
     def likely_region(self) -> str:
         """Return the region the host name tells, else the one that servers with a single region expect."""
+        if not _HAS_LETTERS.search(self.host):
+            return DEFAULT_REGION
         for pattern in _REGION_IN_HOST:
-            if match := pattern.fullmatch(self.host):
+            if match := re.fullmatch(pattern, self.host):
                 return match[1]
         return next((region for end, region in _REGION_BY_SUFFIX.items() if self.host.endswith(end)), DEFAULT_REGION)
 
@@ -89,6 +86,8 @@ def parse_endpoint(url: str, addressing: Addressing = "path") -> Endpoint:
 
 
 def _is_address(host: str) -> bool:
+    import ipaddress  # noqa: PLC0415  # only where buckets are host names
+
     try:
         ipaddress.ip_address(host)
     except ValueError:

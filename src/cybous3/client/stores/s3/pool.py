@@ -1,13 +1,16 @@
 """Keep-alive connections shared by threads: the last one returned is the first one used, and idle ones expire."""
 
-import ssl
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cybous3.client.stores.errors import UntrustedServer
 from cybous3.client.stores.s3.connection import Connection, Timeouts, connect
 from cybous3.client.stores.s3.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    import ssl
 
 IDLE_MAX = 64
 # Common servers close idle connections after 60 s or more, ours after its own limit; AWS after about 20.
@@ -17,7 +20,7 @@ IDLE_SECONDS_MAX = 15.0
 class Pool:
     """The connections to one host of one endpoint. How many are in use at once is the callers' choice."""
 
-    def __init__(self, endpoint: Endpoint, host: str, context: ssl.SSLContext | None, timeouts: Timeouts) -> None:
+    def __init__(self, endpoint: Endpoint, host: str, context: "ssl.SSLContext | None", timeouts: Timeouts) -> None:
         self._endpoint, self._host = endpoint, host
         self._context, self._timeouts = context, timeouts
         self._idle: list[Connection] = []
@@ -58,13 +61,15 @@ class Pool:
             connection.close()
 
 
-def tls_context(endpoint: Endpoint, ca_file: Path | None) -> ssl.SSLContext | None:
+def tls_context(endpoint: Endpoint, ca_file: Path | None) -> "ssl.SSLContext | None":
     """Return what proves the server's identity: the system's authorities, or only those in `ca_file`.
 
     None for an endpoint without TLS. There is no way to switch the proof off.
     """
     if not endpoint.secure:
         return None
+    import ssl  # noqa: PLC0415  # 5 ms that an endpoint without TLS does not need
+
     try:
         context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
     except (OSError, ssl.SSLError) as error:

@@ -1,7 +1,7 @@
 """From an S3 error answer to our family: one table by code, one by status for what has no code."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 from cybous3.client.stores.errors import (
@@ -34,8 +34,7 @@ _AFTER_S_MAX = 60.0
 _DETAIL_MAX = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What was asked, for the sentence that tells what went wrong."""
 
     endpoint: str
