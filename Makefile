@@ -35,6 +35,9 @@ format: dev ## is the code formatted? (make fix repairs)
 lint: dev ## ruff, all rules (make fix repairs what it can)
 	@$(PY) -m ruff check --quiet $(PATHS) && echo 'lint: ok'
 
+bench: dev ## count the work of every operation, compare with what is stored (UPDATE=1 stores), and time a few
+	@$(PY) tools/bench.py $${UPDATE:+--update}
+
 fix: dev ## format, and repair what lint can repair
 	@$(PY) -m ruff check --fix $(PATHS) || true
 	@$(PY) -m ruff format $(PATHS)
@@ -74,4 +77,4 @@ run:
 dev:
 	@sh tools/setup.sh dev
 
-.PHONY: help demo test quick check format lint fix types floors generate generated docs cover pins clean run dev
+.PHONY: help demo test quick check format lint bench fix types floors generate generated docs cover pins clean run dev
