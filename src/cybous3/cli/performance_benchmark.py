@@ -11,7 +11,7 @@ import click
 
 from cybous3.cli.options import Session, session_options
 from cybous3.cli.output import Out
-from cybous3.cli.performance_target import open_target, results_folder, target_options, where
+from cybous3.cli.performance_target import notes_told, open_target, results_folder, target_options, where
 from cybous3.core.sigv4.credentials import Credentials
 from cybous3.lab.bench.benchmark import Length, Subject, exit_code, measure, warnings
 from cybous3.lab.bench.extras import need
@@ -65,7 +65,7 @@ def benchmark(session: Session, *, kinds: Sequence[Kind], folder: Path | None, r
     label, said, place = options["label"], where(options), results_folder(folder)
     fingerprint = take(place)
     only_sealing = all(kind == "encrypt" for kind in kinds)
-    with _nowhere() if only_sealing else open_target(said, place, label) as target:
+    with notes_told(session.out), _nowhere() if only_sealing else open_target(said, place, label) as target:
         keeper = _Keeper(session.out, place / file_name(label or target.label, time.time()), load.processes, raw=raw)
         for workload in workloads:
             session.out.note(f"{workload.kind}: {load}")

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from cybous3.cli.opening import secret_sources
+from cybous3.cli.output import Out
 from cybous3.client.keys.home import find_home
 from cybous3.client.keys.sources import SECRET_KEY
 from cybous3.core.sigv4.credentials import Credentials
@@ -81,6 +82,17 @@ def open_target(said: Where, folder: Path, label: str | None) -> Iterator[Target
             made = access.credentials or Credentials("", "")
             # `swifts3 serve` syncs bytes and index before it answers; it has no other mode for the whole server.
             yield Target(label or "own", access.endpoint, made, access.region or "us-east-1", None, "strict", pid)
+
+
+@contextmanager
+def notes_told(out: Out) -> Iterator[None]:
+    """Warn of what an error carries beside itself, such as test data that could not be removed."""
+    try:
+        yield
+    except BaseException as error:
+        for note in getattr(error, "__notes__", ()):
+            out.warn(note)
+        raise
 
 
 def _host(endpoint: str) -> str:

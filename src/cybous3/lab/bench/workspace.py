@@ -52,12 +52,15 @@ class Workspace:
         finally:
             store.close()
 
-    def close(self) -> int:
-        """Remove everything, and return how many objects there were. Raises what the stores raise."""
+    def close(self, *, uploads: bool = True) -> int:
+        """Remove everything, and return how many objects there were. Raises what the stores raise.
+
+        `uploads` False: no multipart upload was begun, and a server that cannot list them is not asked to.
+        """
         access = _access(self.target)
         store = open_store(access, self.bucket)
         try:
-            for upload in list(store.list_uploads(self.prefix)):
+            for upload in list(store.list_uploads(self.prefix)) if uploads else ():
                 store.abort_upload(upload.key, upload.upload_id)
             keys = [entry.key for entry in each_entry(store, self.prefix)]
             for at in range(0, len(keys), BATCH):

@@ -125,7 +125,8 @@ class Session:
                 crew.close()
         finally:
             if place is not None:
-                place.close()
+                with _interruptible(lambda: None):  # an impatient Ctrl-C must not leave the data there; a second may
+                    place.close(uploads=self._workload.kind == "multipart")
 
 
 def _check(recordings: Sequence[Recording]) -> None:
