@@ -45,14 +45,14 @@ def site(tmp_path: Path) -> tuple[Path, Credentials]:
 
 
 PLANT = """
-from cybous3.lab.bench.counters import counted
-program = counted.PROGRAMS[{program!r}]
+from cybous3.lab.bench.counters import counted, taps
+install = taps.install
 
-def planted(arguments):
+def planted(*arguments, **named):
+    install(*arguments, **named)  # first: what is imported now must find the taps
 {fault}
-    return program(arguments)
 
-counted.PROGRAMS = {{**counted.PROGRAMS, {program!r}: planted}}
+taps.install = planted
 raise SystemExit(counted.main())
 """
 
@@ -83,10 +83,10 @@ EXTRA_ROUND_TRIP = """
 """
 
 
-def launcher(folder: Path, program: str, fault: str) -> tuple[str]:
+def launcher(folder: Path, fault: str) -> tuple[str]:
     """Return what starts the counted program with a fault in it."""
     script = folder / "planted.py"
-    script.write_text(PLANT.format(program=program, fault=fault), encoding="utf-8")
+    script.write_text(PLANT.format(fault=fault), encoding="utf-8")
     return (str(script),)
 
 
@@ -99,13 +99,13 @@ def changed(costs: dict[str, Cost]) -> dict[str, int]:
 def test_a_sync_more_and_a_statement_more_of_the_server_are_caught(
     site: tuple[Path, Credentials], tmp_path: Path
 ) -> None:
-    costs = measure_server(*site, PUT, launcher=launcher(tmp_path, "swifts3", EXTRA_SYNC + EXTRA_STATEMENT))
+    costs = measure_server(*site, PUT, launcher=launcher(tmp_path, EXTRA_SYNC + EXTRA_STATEMENT))
     assert changed(costs) == {"files.fsync": 1, "sql.select": 1}
 
 
 def test_a_round_trip_more_of_the_client_is_caught(site: tuple[Path, Credentials], tmp_path: Path) -> None:
     server, root = site
-    costs = measure_client(server, tmp_path / "home", root, GET, launcher=launcher(tmp_path, "cybs3", EXTRA_ROUND_TRIP))
+    costs = measure_client(server, tmp_path / "home", root, GET, launcher=launcher(tmp_path, EXTRA_ROUND_TRIP))
     found = changed(costs)
     requests = {name: value for name, value in found.items() if name.startswith("http.") and "bytes" not in name}
     assert sum(requests.values()) >= 1, found

@@ -7,32 +7,19 @@ is written when the program ends. What the telling does is not counted.
 """
 
 import json
+import runpy
 import socket
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from cybous3.lab.bench.counters import taps
 from cybous3.lab.bench.counters.tally import Tally
 
-
-def _swifts3(arguments: list[str]) -> int:
-    from cybous3.cli.shell import run  # noqa: PLC0415  # the program is imported after the taps are set
-    from cybous3.cli.swifts3_commands import swifts3  # noqa: PLC0415  # likewise
-
-    return run("swifts3", arguments, swifts3)
-
-
-def _cybs3(arguments: list[str]) -> int:
-    sys.setswitchinterval(0.0005)  # as its own entry point does
-    from cybous3.cli.shell import run  # noqa: PLC0415  # likewise
-
-    return run("cybs3", arguments)
-
-
-PROGRAMS: Final[Mapping[str, Callable[[list[str]], int]]] = {"swifts3": _swifts3, "cybs3": _cybs3}
+PROGRAMS: Final[Mapping[str, str]] = {"swifts3": "cybous3.cli.swifts3", "cybs3": "cybous3.cli.cybs3"}
+"""The modules that are run, as `python -m` runs them, after the taps are set."""
 
 
 def _tell(link: socket.socket, tally: Tally) -> None:
@@ -50,11 +37,16 @@ def main() -> int:
     link, tally = socket.socket(fileno=int(descriptor)), Tally()
     threading.Thread(target=_tell, args=(link, tally), daemon=True).start()
     taps.install(tally, Path(scratch), calls=program == "swifts3")
-    code = PROGRAMS[program](arguments)
-    sys.setprofile(None)
-    if program == "cybs3":
-        _say(link, tally)
-    return code
+    sys.argv[1:] = arguments
+    try:
+        runpy.run_module(PROGRAMS[program], run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    finally:
+        sys.setprofile(None)
+        if program == "cybs3":
+            _say(link, tally)
+    return 0
 
 
 if __name__ == "__main__":
