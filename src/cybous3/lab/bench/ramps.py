@@ -1,7 +1,6 @@
 """The measuring side of `scale`: sessions of the load generator at each load, and our own server with more workers."""
 
 import itertools
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from cybous3.client.stores.connect import Access, open_buckets, open_store
+from cybous3.client.stores.connect import Access, open_store
 from cybous3.lab.bench.generator import Load, Session
 from cybous3.lab.bench.result import Block
 from cybous3.lab.bench.rivals import cybous3
@@ -19,6 +18,10 @@ from cybous3.lab.bench.rivals.process import started
 from cybous3.lab.bench.scale import Growth, Measure, Size, Step, step_of
 from cybous3.lab.bench.target import Target
 from cybous3.lab.bench.workload import Workload
+from cybous3.lab.bench.workspace import Workspace
+
+BLOCKS: Final = 3
+"""A step is so many blocks; its throughput is their median, so that one disturbance is not taken for a knee."""
 
 LIST_PAGES: Final = 50
 LIST_PAGE: Final = 1000
@@ -41,9 +44,12 @@ class Ground:
         """Apply one load to one target. Raises what a Session raises."""
         with Session(target, self.workload, load) as session:
             session.prepare()
-            block = session.run(seconds=self.seconds)
-        self.keep(target, self.workload, load, block)
-        return step_of(at, block)
+            blocks = [session.run(seconds=self.seconds / BLOCKS)]
+            while len(blocks) < BLOCKS and not blocks[-1].interrupted:
+                blocks.append(session.run(seconds=self.seconds / BLOCKS))
+        for block in blocks:
+            self.keep(target, self.workload, load, block)
+        return step_of(at, blocks)
 
 
 def by_clients(ground: Ground, target: Target) -> Measure:
@@ -143,20 +149,13 @@ def _list_us(target: Target) -> float:
 
 @contextmanager
 def scratch_bucket(target: Target) -> Iterator[Target]:
-    """Make a bucket of our own, unless one is given, and remove it; the session empties it."""
-    if target.bucket is not None:
-        yield target
-        return
-    name = f"cybs3-scale-{secrets.token_hex(6)}"
-    buckets = open_buckets(_access(target))
+    """Make a bucket of our own, and remove it with all that is in it."""
+    # Whatever its users name their keys, all of the bucket is ours.
+    place = replace(Workspace.make(replace(target, bucket=None)), prefix="")
     try:
-        buckets.create_bucket(name)
-        try:
-            yield replace(target, bucket=name)
-        finally:
-            buckets.delete_bucket(name)
+        yield replace(target, bucket=place.bucket)
     finally:
-        buckets.close()
+        place.close()
 
 
 def _access(target: Target) -> Access:

@@ -10,6 +10,7 @@ too. Deciding what comes next is pure; measuring is done by what the caller hand
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Final
 
 from cybous3.lab.bench.result import Block, Latency, merged_ops
@@ -19,7 +20,10 @@ RATE_STEP_MIN: Final = 1.1
 """A knee is known well enough when the next rate that breaks is within a tenth."""
 
 DROP: Final = 0.7
-"""A ramp of clients ends once throughput fell below this share of its best: further load only costs time."""
+"""A ramp of clients ends when throughput stays below this share of its best: further load only costs time."""
+
+FALLEN: Final = 2
+"""In so many steps after each other."""
 
 FLAT: Final = 1.5
 """A median at many objects may be this many times that at few and still count as flat."""
@@ -57,12 +61,18 @@ class Step:
     interrupted: bool = False
 
 
-def step_of(load: float, block: Block) -> Step:
-    """Return a block as a step."""
-    times = Latency.merged([op.response for op in merged_ops([block])])
-    failed = block.failed / block.count if block.count else 1.0
+def step_of(load: float, blocks: Sequence[Block]) -> Step:
+    """Return the blocks of one load as a step: median throughput, times and errors of all of them."""
+    times = Latency.merged([op.response for op in merged_ops(blocks)])
+    count, failed = sum(block.count for block in blocks), sum(block.failed for block in blocks)
     return Step(
-        load, block.throughput, times.p50_us, times.p99_us, failed, block.generator_cpu_share, block.interrupted
+        load,
+        median(block.throughput for block in blocks),
+        times.p50_us,
+        times.p99_us,
+        failed / count if count else 1.0,
+        max(block.generator_cpu_share for block in blocks),
+        any(block.interrupted for block in blocks),
     )
 
 
@@ -121,15 +131,21 @@ def law(over: str, steps: Sequence[Step]) -> Fit | None:
 
 
 def doubling(most: float) -> Next:
-    """Double, up to `most`; end one step beyond the objective, or when throughput has clearly fallen."""
+    """Double, up to `most`; end one step beyond the objective, or when throughput fell."""
 
     def following(steps: Sequence[Step], objective: Objective) -> float | None:
-        last, best = steps[-1], max(step.throughput for step in steps)
-        if objective.broken_by(last) or last.throughput < best * DROP or last.load >= most:
+        last = steps[-1]
+        if objective.broken_by(last) or fell(steps) or last.load >= most:
             return None
         return min(last.load * 2, most)
 
     return following
+
+
+def fell(steps: Sequence[Step]) -> bool:
+    """Whether throughput clearly fell: in the last two steps, since one may be a disturbance."""
+    best = max(step.throughput for step in steps)
+    return len(steps) > FALLEN and all(step.throughput < best * DROP for step in steps[-FALLEN:])
 
 
 def closing_in(most: float) -> Next:

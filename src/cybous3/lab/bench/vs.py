@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from math import exp, log
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 
 from cybous3.core.errors import CybousError
 from cybous3.lab.bench.rivals import syncs
@@ -66,6 +66,14 @@ class Figure:
     def median(self) -> float | None:
         """The middle of the values; None without any."""
         return median(self.values.values()) if self.values else None
+
+    @property
+    def middle_half(self) -> tuple[float, float] | None:
+        """The ends of the middle half of the values; None with too few to have one."""
+        if len(self.values) < PAIRS_MIN:
+            return None
+        low, _, high = quantiles(self.values.values(), n=4)
+        return low, high
 
 
 @dataclass(frozen=True, slots=True)
