@@ -91,8 +91,8 @@ class ClientMover:
         self._down.get_file(name, local)
 
     def remove(self, name: str) -> None:
-        """Delete the object."""
-        self._machine.store.delete(self._machine.key(name))
+        """Delete the file, and forget it: a later one of the same name is not taken for a rollback."""
+        self._machine.files.delete(name)
 
 
 @contextmanager

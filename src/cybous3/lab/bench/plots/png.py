@@ -1,5 +1,6 @@
 """A page as one PNG, drawn by matplotlib without a display: the same charts as the HTML page, one below the other."""
 
+import textwrap
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ _CURVES_IN: Final = 4.2
 _BAR_IN: Final = 0.42
 _BARS_EXTRA_IN: Final = 1.35
 _HEAD_IN: Final = 0.75
+_LINE_IN: Final = 0.18
+_VERDICT_LETTERS: Final = 105
 _DPI: Final = 130
 _SOFT: Final = "#5a636e"
 _RULE: Final = "#e3e6ea"
@@ -23,12 +26,14 @@ def write(page: Page, path: Path) -> None:
     # Agg draws into memory: it needs no display, and chooses no toolkit of the desktop.
     figure_module, agg = need("matplotlib.figure"), need("matplotlib.backends.backend_agg")
     heights = [_height(chart) for chart in page.charts]
-    whole = _HEAD_IN + sum(heights)
+    verdict = textwrap.wrap(page.verdict, _VERDICT_LETTERS) or [""]
+    head = _HEAD_IN + _LINE_IN * (len(verdict) - 1)
+    whole = head + sum(heights)
     figure = figure_module.Figure(figsize=(_WIDTH_IN, whole), layout="constrained")
     agg.FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(rect=(0, 0, 1, 1 - _HEAD_IN / whole), h_pad=0.12)
+    figure.get_layout_engine().set(rect=(0, 0, 1, 1 - head / whole), h_pad=0.12)
     figure.text(0.02, 1 - 0.28 / whole, page.title, fontsize=14, weight="bold", va="center")
-    figure.text(0.02, 1 - 0.56 / whole, page.verdict, fontsize=10, va="center")
+    figure.text(0.02, 1 - 0.46 / whole, "\n".join(verdict), fontsize=10, va="top")
     rows = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)
     for (axes,), chart in zip(rows, page.charts, strict=True):
         _chart(axes, chart)

@@ -13,6 +13,7 @@ _ROOM: Final = 0.05
 """Share of the axis left free beyond the outermost values."""
 _DENSE_DECADES: Final = 2.2
 """Below so many decades the powers of ten alone are too few ticks."""
+_POWERS_MIN: Final = 3
 _LETTERS: Final = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 _DIGITS: Final = 3
 
@@ -72,7 +73,9 @@ def _ticks(low: float, high: float, *, log: bool) -> list[float]:
         return _round_steps(low, high)
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     factors = (1, 2, 5) if math.log10(high / low) < _DENSE_DECADES else (1,)
-    return [factor * 10.0**decade for decade in decades for factor in factors if low <= factor * 10.0**decade <= high]
+    powers = [factor * 10.0**decade for decade in decades for factor in factors if low <= factor * 10.0**decade <= high]
+    # Less than a decade is so nearly straight that round steps serve it better.
+    return powers if len(powers) >= _POWERS_MIN else _round_steps(low, high)
 
 
 def _round_steps(low: float, high: float) -> list[float]:
