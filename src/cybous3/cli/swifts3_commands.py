@@ -63,6 +63,9 @@ def serve(file: Path | None, **flags: str | None) -> None:
     The root key is taken from SWIFTS3_ROOT_ACCESS_KEY and SWIFTS3_ROOT_SECRET_KEY, else made and shown at the first
     start.
     """
+    from cybous3.server.app.lean import import_structlog  # noqa: PLC0415  # only this command needs the server
+
+    import_structlog()
     from cybous3.server.app.server import run_server  # noqa: PLC0415  # only this command needs the server
     from cybous3.server.config.load import load  # noqa: PLC0415  # likewise
 

@@ -1,5 +1,6 @@
 """Whole servers, as processes: they start once, end in order, survive what kills them, and cost nothing while idle."""
 
+import asyncio
 import http.client
 import json
 import re
@@ -11,11 +12,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import psutil
 import pytest
 
 from cybous3.server.app import discovery
+from cybous3.server.app.problems import StartError
+from cybous3.server.app.server import Alone, _begun
+from cybous3.server.config.settings import ServerConfig
 from tests.server.app.conftest import ask, begin_put, wait_until
 from tests.support.server import Server, swifts3
 
@@ -267,6 +272,28 @@ def test_logs_of_all_processes_go_into_one_file(tmp_path: Path) -> None:
     events = [json.loads(line)["event"] for line in log.read_text().splitlines()]
     assert events.count("worker ready") == 2
     assert events[-1] == "stopped"
+
+
+def test_what_was_begun_ends_when_the_start_fails() -> None:
+    """Workers that wait for their orders must not outlive a server that could not open its index."""
+
+    class Waiting(Alone):
+        calls: ClassVar[list[str]] = []
+
+        def begin(self) -> None:
+            self.calls.append("begin")
+
+        async def drain(self, deadline_s: float) -> bool:
+            self.calls.append(f"drain {deadline_s}")
+            return True
+
+    async def start() -> None:
+        async with _begun(Waiting(ServerConfig(Path()), [])):
+            raise StartError("no index")
+
+    with pytest.raises(StartError):
+        asyncio.run(start())
+    assert Waiting.calls == ["begin", "drain 0"]
 
 
 def test_the_server_knows_nothing_of_the_client() -> None:

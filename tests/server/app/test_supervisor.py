@@ -1,6 +1,7 @@
 """Workers that cannot start, or die young: told, and not tried in a tight circle."""
 
 import asyncio
+import io
 import socket
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from cybous3.server.app import supervisor
+from cybous3.server.app import supervisor, worker
 from cybous3.server.app.problems import StartError
 from cybous3.server.app.sockets import listen_many
 from cybous3.server.app.supervisor import Supervisor
@@ -40,6 +41,47 @@ def test_a_worker_that_cannot_start_ends_the_start(tmp_path: Path) -> None:
     asyncio.run(main())
     assert any("worker cannot start" in line for line in lines)
     assert not any("Traceback" in line for line in lines)
+
+
+async def _running(group: Supervisor) -> None:
+    """Wait until both processes are there."""
+    async with asyncio.timeout(20):
+        while len(group.pids()) < 2:  # noqa: ASYNC110  # processes, which set no event
+            await asyncio.sleep(0.01)
+
+
+def test_workers_load_while_there_is_nothing_to_do_yet(tmp_path: Path) -> None:
+    """The processes are there before they are told what to do; who is told becomes ready."""
+
+    async def main() -> None:
+        group = Supervisor(config(tmp_path), sockets(), tmp_path)
+        group.begin()
+        await _running(group)
+        pids = group.pids()
+        (tmp_path / "data").mkdir()
+        await group.start()
+        assert group.pids() == pids
+        await group.check()
+        assert await group.drain(10.0)
+
+    asyncio.run(main())
+
+
+def test_workers_that_were_never_told_anything_end(tmp_path: Path) -> None:
+    async def main() -> None:
+        group = Supervisor(config(tmp_path), sockets(), tmp_path)
+        group.begin()
+        await _running(group)
+        assert await group.drain(10.0)
+        assert group.pids() == []
+
+    asyncio.run(main())
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_worker_without_an_order_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    assert worker.main() == 0
 
 
 def test_workers_that_are_never_ready_are_told_and_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

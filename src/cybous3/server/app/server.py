@@ -4,11 +4,13 @@ The order matters. Lock, then sockets, then index and blobs: so two servers neve
 in use is found before anything is opened. The end goes the same way back; readiness ends first.
 """
 
+import asyncio
 import secrets
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +28,7 @@ from cybous3.server.app import discovery
 from cybous3.server.app.accounts import Accounts
 from cybous3.server.app.discovery import Instance
 from cybous3.server.app.front import Counting, open_port, tls_context
+from cybous3.server.app.lean import warm
 from cybous3.server.app.logs import FileSink, Sink, configure
 from cybous3.server.app.loop import Stop, run
 from cybous3.server.app.node import Node, open_node
@@ -59,8 +62,16 @@ class Front(Protocol):
         """Return the exposition text."""
         ...
 
+    def begin(self) -> None:
+        """Begin what needs no node yet; `drain` undoes it."""
+        ...
+
     async def start(self, node: Node) -> None:
         """Begin to answer; return when everything does. StartError."""
+        ...
+
+    async def warm(self) -> None:
+        """Load what the first requests will need, now that everybody knows that the server is ready."""
         ...
 
     async def drain(self, deadline_s: float) -> bool:
@@ -91,10 +102,17 @@ class Alone:
         self._counting.publish()
         return self._metrics.render()
 
+    def begin(self) -> None:
+        """See `Front`: nothing."""
+
     async def start(self, node: Node) -> None:
         """See `Front`."""
         self._edge = await open_port(self._config, self._sockets, node.service)
         self._counting.watch(self._edge)
+
+    async def warm(self) -> None:
+        """See `Front`."""
+        await asyncio.to_thread(warm)
 
     async def drain(self, deadline_s: float) -> bool:
         """See `Front`."""
@@ -125,10 +143,17 @@ class Workers:
         """See `Front`."""
         return render_all(self._directory, self._own)
 
+    def begin(self) -> None:
+        """See `Front`: the workers load the program while this process opens the index."""
+        self._supervisor.begin()
+
     async def start(self, node: Node) -> None:
         """See `Front`."""
         del node  # each worker opens its own
         await self._supervisor.start()
+
+    async def warm(self) -> None:
+        """See `Front`: each worker does it for itself."""
 
     async def drain(self, deadline_s: float) -> bool:
         """See `Front`."""
@@ -191,7 +216,7 @@ async def _serve(config: ServerConfig, bound: _Bound, sink: Sink, show_root_key:
     stop = Stop()
     stop.on_signals()
     front: Front = Alone(config, bound.s3) if config.workers == 1 else Workers(config, bound.s3, sink)
-    async with open_node(config, front.slot, front.observe) as node:
+    async with _begun(front), open_node(config, front.slot, front.observe) as node:
         _report(node)
         await _ensure_root(config, node, show_root_key)
         instance = _describe(config, bound)
@@ -202,6 +227,7 @@ async def _serve(config: ServerConfig, bound: _Bound, sink: Sink, show_root_key:
             await admin.start()
             discovery.announce(instance)
             _log.info("ready", s3=instance.endpoint, admin=instance.admin_url, workers=config.workers)
+            await front.warm()
             await stop.wished()
         finally:
             health.draining = True
@@ -209,6 +235,17 @@ async def _serve(config: ServerConfig, bound: _Bound, sink: Sink, show_root_key:
             clean = await front.drain(config.drain_timeout_s)
             await admin.aclose()
             _log.info("stopped", clean=clean)
+
+
+@asynccontextmanager
+async def _begun(front: Front) -> AsyncIterator[None]:
+    """Begin, and end what was begun if the start fails; after an orderly end there is nothing left to end."""
+    front.begin()
+    try:
+        yield
+    except BaseException:
+        await front.drain(0)
+        raise
 
 
 def _report(node: Node) -> None:

@@ -62,11 +62,21 @@ class Supervisor:
         self._sockets = sockets
         self._workers = [_Worker(f"w{i}", sockets[i % len(sockets)]) for i in range(config.workers)]
         self._ending = False
+        self._go = asyncio.Event()
+
+    def begin(self) -> None:
+        """Start the processes, which load the program and wait to be told what to do. `drain` ends them.
+
+        May be called twice.
+        """
+        for worker in self._workers:
+            if worker.task is None:
+                worker.task = asyncio.create_task(self._keep(worker))
 
     async def start(self) -> None:
-        """Start all workers and return when all are ready. StartError when one is not."""
-        for worker in self._workers:
-            worker.task = asyncio.create_task(self._keep(worker))
+        """Let all workers work and return when all are ready. StartError when one is not."""
+        self.begin()
+        self._go.set()
         try:
             async with asyncio.timeout(_START_PATIENCE_S):
                 await asyncio.gather(*(self._first_ready(worker) for worker in self._workers))
@@ -86,6 +96,7 @@ class Supervisor:
     async def drain(self, deadline_s: float) -> bool:
         """Let every worker finish and end. False when one had to be killed."""
         self._ending = True
+        self._go.set()
         for sock in self._sockets:
             sock.close()  # each worker closes its own; with ours open, new connections would wait for nobody
         for worker in self._workers:
@@ -124,6 +135,8 @@ class Supervisor:
         worker.process = process
         reading = asyncio.create_task(self._read_log(process))
         try:
+            await self._go.wait()
+            self._order(worker, process)
             if process.stdout is not None and await process.stdout.readline() == READY:
                 worker.ready.set()
                 worker.deaths = 0
@@ -135,22 +148,27 @@ class Supervisor:
             forget_worker(self._metrics, process.pid)
 
     async def _spawn(self, worker: _Worker) -> asyncio.subprocess.Process:
-        number = worker.sock.fileno()
-        process = await asyncio.create_subprocess_exec(
+        return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "cybous3.server.app.worker",
+            "cybous3.server.app.worker_process",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE if self._log_line is not None else None,
-            pass_fds=(number,),
+            pass_fds=(worker.sock.fileno(),),
             start_new_session=True,  # a Ctrl-C in the terminal is for us; we tell the workers
             env={**os.environ, MULTIPROCESS_DIR: str(self._metrics)},
         )
-        order = {"config": dump(self._config), "socket": number, "slot": worker.slot}
-        if process.stdin is not None:
-            process.stdin.write(json.dumps(order).encode() + b"\n")
-        return process
+
+    def _order(self, worker: _Worker, process: asyncio.subprocess.Process) -> None:
+        """Tell the worker what to do, or that there is nothing to do."""
+        if process.stdin is None:
+            return
+        if self._ending:
+            process.stdin.close()
+            return
+        order = {"config": dump(self._config), "socket": worker.sock.fileno(), "slot": worker.slot}
+        process.stdin.write(json.dumps(order).encode() + b"\n")
 
     async def _read_log(self, process: asyncio.subprocess.Process) -> None:
         if process.stderr is None or self._log_line is None:

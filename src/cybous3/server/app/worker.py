@@ -1,4 +1,4 @@
-"""One worker process: `python -m cybous3.server.app.worker`, started by the supervisor and told by it what to do.
+"""One worker process, `python -m cybous3.server.app.worker_process`: started by the supervisor and told what to do.
 
 Ends with 0 after a drain, with 1 when it cannot start, and at once when the supervisor is gone.
 """
@@ -16,6 +16,7 @@ import structlog
 from cybous3.core.errors import CybousError
 from cybous3.server.admin.metrics import Metrics
 from cybous3.server.app.front import Counting, open_port
+from cybous3.server.app.lean import warm
 from cybous3.server.app.logs import configure
 from cybous3.server.app.loop import Stop, run
 from cybous3.server.app.node import open_node
@@ -36,6 +37,7 @@ async def work(config: ServerConfig, slot: str, sock: socket.socket) -> None:
         edge = await open_port(config, [sock], node.service)
         counting.watch(edge)
         os.write(sys.stdout.fileno(), READY)
+        await asyncio.to_thread(warm)
         await stop.wished()
         await edge.drain(config.drain_timeout_s)
         counting.publish()
@@ -54,7 +56,10 @@ async def _watch_supervisor() -> None:
 
 def main() -> int:
     """Read the order and work."""
-    order: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
+    line = sys.stdin.buffer.readline()
+    if not line:  # the supervisor ended before there was anything to do
+        return 0
+    order: dict[str, Any] = json.loads(line)
     config = undump(order["config"])
     configure(config.log_level, config.log_format)
     try:
@@ -64,7 +69,3 @@ def main() -> int:
         _log.error("worker cannot start", slot=order["slot"], reason=error.message)
         return error.exit_code
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,61 @@
+"""Buckets of a million keys in seconds: rows as the server writes them, without the server.
+
+    python -m tests.support.fill DATA BUCKET COUNT [SHAPE]
+
+DATA is a data directory or the index file of a server that does not run; the bucket is there already. All objects have
+the same few bytes, kept inline. Shapes: `flat` ("k000000000"), `one` (all but ten under "all/"), `many` (a thousand
+under each of "p000000/", ...).
+"""
+
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import md5
+from pathlib import Path
+from typing import Final
+
+_PUT: Final = (
+    "INSERT OR REPLACE INTO objects (bucket, key, size, etag, modified_ms, checksum_algorithm, checksum_type, "
+    "checksum, content) VALUES (?, ?, ?, ?, ?, 'CRC64NVME', 'FULL_OBJECT', 'AAAAAAAAAAA=', ?)"
+)
+_ALONE: Final = 10
+_UNDER_EACH: Final = 1000
+_BEGIN_MS: Final = 1_700_000_000_000
+
+SHAPES: Final[Mapping[str, Callable[[int], str]]] = {
+    "flat": lambda number: f"k{number:09}",
+    "one": lambda number: f"z{number:09}" if number < _ALONE else f"all/k{number:09}",
+    "many": lambda number: f"p{number // _UNDER_EACH:06}/k{number:09}",
+}
+
+
+def fill(index: Path, bucket: str, count: int, shape: str = "flat", content: bytes = b"few bytes") -> None:
+    """Add `count` keys of a shape to a bucket that exists, in one transaction that a crash may lose."""
+    connection = sqlite3.connect(index, isolation_level=None)
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("PRAGMA cache_size = -262144")
+    (place,) = connection.execute("SELECT id FROM buckets WHERE name = ?", (bucket,)).fetchone()
+    connection.execute("BEGIN IMMEDIATE")
+    connection.executemany(_PUT, _rows(connection, place, SHAPES[shape], count, content))
+    connection.execute("COMMIT")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+
+
+def _rows(
+    connection: sqlite3.Connection, place: int, name: Callable[[int], str], count: int, content: bytes
+) -> Iterator[tuple[int, bytes, int, str, int, int | None]]:
+    etag = md5(content, usedforsecurity=False).hexdigest()
+    for number in range(count):
+        added = connection.execute("INSERT INTO contents (data) VALUES (?)", (content,)).lastrowid
+        yield place, name(number).encode(), len(content), etag, _BEGIN_MS + number, added
+
+
+if __name__ == "__main__":
+    data = Path(sys.argv[1])
+    fill(
+        data / "index.sqlite" if data.is_dir() else data,
+        sys.argv[2],
+        int(sys.argv[3]),
+        "".join(sys.argv[4:5]) or "flat",
+    )
