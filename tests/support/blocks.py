@@ -2,18 +2,15 @@
 
 import random
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from math import exp
 
 from cybous3.lab.bench.fingerprint import Fingerprint
-from cybous3.lab.bench.result import Block, Latency, OpStats
+from cybous3.lab.bench.result import Block, Latency, OpStats, Run
 from cybous3.lab.bench.verdict.compare import Figures, Pair
+from cybous3.lab.bench.workload import Workload
 
 MACHINE = Fingerprint("a cpu", 2, "none", 4096, "6.1", "ext4", "3.11.7", "Linux x86_64", "0123456789ab")
-
-
-def latency(median_us: float, count: int = 3) -> Latency:
-    """Return a distribution with this median; nothing was measured, so there is no histogram behind it."""
-    return Latency(count, median_us, median_us, median_us, median_us, median_us, median_us, "")
 
 
 def block(
@@ -27,7 +24,8 @@ def block(
 ) -> Block:
     """Return a block of half a second."""
     errors: Mapping[str, int] = {"SlowDown": failed} if failed else {}
-    stats = OpStats(op, count, errors, 4096 * count, latency(median_us), latency(median_us))
+    latency = Latency.of([median_us] * max(1, count)) if count else Latency.of([])
+    stats = OpStats(op, count, errors, 4096 * count, latency, latency)
     return Block(started, 0.5, (stats,), interrupted=interrupted)
 
 
@@ -46,6 +44,12 @@ def noisy_pairs(slower: float, *, spread: float = 0.05, count: int = 400, seed: 
         )
         for number in range(count)
     ]
+
+
+def run(*blocks: Block, commit: str = "0123456789ab", label: str = "own") -> Run:
+    """Return a whole benchmark of these blocks."""
+    machine = replace(MACHINE, commit=commit)
+    return Run(label, "http://127.0.0.1:1", "strict", Workload("get"), "closed loop, 16 clients", machine, blocks)
 
 
 class Recorded:

@@ -211,10 +211,10 @@ def _findings(measured: Sequence[Series], plan: Plan) -> list[tuple[Finding, ...
     return [tuple(one[metric] for metric in sorted(one)) for one in found]
 
 
-def overall(findings: Sequence[Finding]) -> Word:
-    """Return the verdict over all metrics: one regression is a regression, and doubt in one is doubt."""
-    words = {finding.word for finding in findings}
-    return next(word for word in _WORST_FIRST if word in words)
+def overall(words: Iterable[Word]) -> Word:
+    """Return the verdict over several: one regression is a regression, and doubt in one is doubt."""
+    given = set(words)
+    return next(word for word in _WORST_FIRST if word in given)
 
 
 def failing(pairs: Sequence[Pair]) -> tuple[Word, str] | None:
@@ -283,7 +283,7 @@ def outcome(findings: tuple[Finding, ...], pairs: tuple[Pair, ...], plan: Plan) 
     failed = failing(pairs)
     if failed is not None:
         return Outcome(*failed, findings, pairs)
-    word = overall(findings)
+    word = overall(finding.word for finding in findings)
     return Outcome(word, _reason(word, findings, plan), findings, pairs)
 
 
