@@ -41,7 +41,12 @@ def iso8601(ms: int) -> str:
 
 def amz_date(now: float) -> str:
     """Spell seconds since the epoch as `x-amz-date` wants them: `20261105T123456Z`."""
-    return (_EPOCH + timedelta(seconds=int(now))).strftime("%Y%m%dT%H%M%SZ")
+    return _amz_second(int(now))
+
+
+@lru_cache(maxsize=64)
+def _amz_second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y%m%dT%H%M%SZ")
 
 
 # Requests of one second share their date; only dates that could be read are kept.

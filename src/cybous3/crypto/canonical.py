@@ -21,8 +21,7 @@ INTEGER_MAX = 2**53 - 1
 def encode_json(value: Json) -> bytes:
     """Return the canonical spelling of `value`; raises `Malformed` for what has none (floats, lone surrogates)."""
     try:
-        text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_unknown)
-        return text.encode("utf-8")
+        return _ENCODE(value).encode("utf-8")
     except (UnicodeEncodeError, TypeError) as error:
         raise Malformed("this value cannot be written as canonical JSON") from error
 
@@ -30,7 +29,7 @@ def encode_json(value: Json) -> bytes:
 def decode_json(data: bytes, what: str) -> dict[str, Json]:
     """Parse a canonical JSON object; any other spelling, or anything that is no object, is `Malformed`."""
     try:
-        value = json.loads(data.decode("utf-8"), parse_int=_integer, parse_float=_refuse, parse_constant=_refuse)
+        value = _DECODE(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise Malformed(f"{what} is not JSON") from error
     if not isinstance(value, dict) or encode_json(value) != data:
@@ -132,3 +131,8 @@ def _refuse(text: str) -> Json:
 def _unknown(value: object) -> Json:
     msg = f"{type(value).__name__} has no canonical JSON"
     raise TypeError(msg)
+
+
+# Made once: json.dumps and json.loads would make their machinery anew for every call with these options.
+_ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_unknown).encode
+_DECODE = json.JSONDecoder(parse_int=_integer, parse_float=_refuse, parse_constant=_refuse).decode

@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from cybous3.crypto.errors import Damaged, Misuse, Truncated
-from cybous3.crypto.primitives import NONCE_LEN, TAG_LEN, Bytes, Entropy, equal, hkdf_expand
+from cybous3.crypto.primitives import NONCE_LEN, TAG_LEN, Bytes, Entropy, Prf, equal
 
 KEY_LEN = 32
 IV_LEN = 32
@@ -59,8 +59,9 @@ class FloeKeys:
         self._iv = iv
         self._aad = aad
         self._shift = rotation_shift
-        self._message_key = self._derive(key, b"MESSAGE_KEY:", _MESSAGE_KEY_LEN)
-        self.header = self._params + iv + self._derive(key, b"HEADER_TAG:", HEADER_TAG_LEN)
+        own = Prf(key)
+        self._message_key = self._derive(own, b"MESSAGE_KEY:", _MESSAGE_KEY_LEN)
+        self.header = self._params + iv + self._derive(own, b"HEADER_TAG:", HEADER_TAG_LEN)
         self._ciphers: dict[int, AESGCM] = {}
 
     @classmethod
@@ -84,11 +85,11 @@ class FloeKeys:
         if cipher is None:
             # Two threads may derive the same key at once; both get the same one, and one of the two objects stays.
             purpose = b"DEK:" + struct.pack(">Q", group << self._shift)
-            cipher = self._ciphers[group] = AESGCM(self._derive(self._message_key, purpose, KEY_LEN))
+            cipher = self._ciphers[group] = AESGCM(self._derive(Prf(self._message_key), purpose, KEY_LEN))
         return cipher
 
-    def _derive(self, key: bytes, purpose: bytes, length: int) -> bytes:
-        return hkdf_expand(key, self._params + self._iv + purpose + self._aad, length)
+    def _derive(self, prf: Prf, purpose: bytes, length: int) -> bytes:
+        return prf.expand(self._params + self._iv + purpose + self._aad, length)
 
 
 class FloeWriter:

@@ -46,9 +46,18 @@ class ObjectMetadata(NamedTuple):
             "user": dict(self.user) or None,
         }
         value |= {name: item for name, item in optional.items() if item is not None}
-        encoded = encode_json(value)
-        _parse(encoded)  # what a reader would refuse is not written
-        return pad(encoded, PAD_MULTIPLE)
+        self._check()
+        return pad(encode_json(value), PAD_MULTIPLE)
+
+    def _check(self) -> None:
+        """Raise Malformed for what a reader would refuse: it is not written. The bounds are those of `_parse`."""
+        numbers = ((self.generation, 0, U64_MAX), (self.mtime_ns, I64_MIN, I64_MAX), (self.mode, 0, MODE_MAX))
+        for number, low, high in numbers:
+            if number is not None and not low <= number <= high:
+                raise Malformed(f"the metadata cannot hold the number {number}")
+        texts = (self.path, self.content_type or "", *self.user.values(), *self.user)
+        if self.kind not in KINDS or not all(isinstance(text, str) for text in texts):
+            raise Malformed("the metadata cannot hold this")
 
     @staticmethod
     def decode(padded: bytes) -> "ObjectMetadata":

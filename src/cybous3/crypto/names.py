@@ -32,6 +32,7 @@ SYSTEM = ".cybs3"
 NAMES_KEY_LEN = 32
 _COMPONENT_MULTIPLE, _PATH_MULTIPLE = 16, 64
 _SHORT = "~h"
+_BELOW_SHORT = "/" + _SHORT
 _DEPTH_MAX = 41
 """No component takes fewer than 24 characters and a slash, so no more of them fit into a key of 1,024."""
 _HASH_LEN = 16
@@ -81,11 +82,15 @@ class NameCodec:
         self._full = Siv(hkdf_expand(names_key, b"cybs3/1/names/full" + vault_id, 64))
         self.mode = mode
         self.prefix = check_prefix(prefix)
+        self._key = lru_cache(maxsize=1024)(self._make_key)
         self._folder_key = lru_cache(maxsize=4096)(self._make_folder_key)
         self._folder_path = lru_cache(maxsize=4096)(self._make_folder_path)
 
     def object_key(self, path: str) -> str:
         """Return the key in the bucket: prefix, slash, relative key. `InvalidName` if it has more than 1,024 bytes."""
+        return self._key(path)
+
+    def _make_key(self, path: str) -> str:
         key = self._with_prefix(self.relative_key(path))
         if len(key.encode()) > KEY_BYTES_MAX:
             raise InvalidName(f"the path {path!r} is too long for an object key of {KEY_BYTES_MAX} bytes")
@@ -150,11 +155,12 @@ class NameCodec:
 
     def needs_full_name(self, key: str) -> bool:
         """Whether a relative key holds a shortened component, so that the object must carry `seal_full_name`."""
-        return self.mode is NamesMode.ENCRYPTED and any(part.startswith(_SHORT) for part in key.split("/"))
+        return self.mode is NamesMode.ENCRYPTED and (key.startswith(_SHORT) or _BELOW_SHORT in key)
 
     def seal_full_name(self, path: str) -> str | None:
         """Return the metadata entry `cybs3name` for this path; None if its key says it all."""
-        key = self.relative_key(path)
+        relative = self.strip(self.object_key(path))
+        key = self.relative_key(path) if relative is None else relative
         if not self.needs_full_name(key):
             return None
         # names.md §5

@@ -11,6 +11,7 @@ It does not wrap the data key (wrap), does not know names beyond the information
 
 import struct
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from blake3 import blake3
@@ -24,10 +25,10 @@ from cybous3.crypto.primitives import (
     TAG_LEN,
     Bytes,
     Entropy,
+    Prf,
     equal,
     gcm_open,
     gcm_seal,
-    hkdf_expand,
     hmac_sha384,
     sha384_256,
 )
@@ -63,10 +64,11 @@ class ObjectKeys(NamedTuple):
             raise Misuse("a data key has 32 bytes, an id 16")
         # format-v1 §3: label ‖ vault_id ‖ object_id
         ids = vault_id + object_id
-        return ObjectKeys(*(hkdf_expand(dek, b"cybs3/1/" + label + ids, 32) for label in _LABELS))
+        expand = Prf(dek).expand
+        return ObjectKeys(*[expand(label + ids, 32) for label in _LABELS])
 
 
-_LABELS = (b"hdr", b"meta", b"data", b"foot", b"hash")
+_LABELS = tuple(b"cybs3/1/" + label for label in (b"hdr", b"meta", b"data", b"foot", b"hash"))
 
 
 class Immutable(NamedTuple):
@@ -108,7 +110,13 @@ class Immutable(NamedTuple):
     @property
     def layout(self) -> Layout:
         """The geometry these fields fix."""
-        return Layout(self.seg_log2, self.header_len, aligned=bool(self.flags & FLAG_ALIGNED))
+        return _layout(self.seg_log2, self.header_len, bool(self.flags & FLAG_ALIGNED))
+
+
+@lru_cache(maxsize=256)
+def _layout(seg_log2: int, header_len: int, aligned: bool) -> Layout:  # noqa: FBT001  # a cache finds by place
+    """Return the geometry; a handful of them serves every object of a tree."""
+    return Layout(seg_log2, header_len, aligned=aligned)
 
 
 class Footer(NamedTuple):

@@ -24,11 +24,48 @@ TAG_LEN = 16
 SIV_LEN = 16
 SIV_KEY_LEN = 64
 _HASH_LEN = 48
+_BLOCK_LEN = 128
+_INNER = bytes(value ^ 0x36 for value in range(256))
+_OUTER = bytes(value ^ 0x5C for value in range(256))
+
+
+class Prf:
+    """HMAC-SHA-384 under one key, for several messages: the padded key is hashed once (RFC 2104 §4).
+
+    For one message as well: `hmac.digest` looks its hash up by name and sets a context up, every time.
+    """
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        padded = (key if len(key) <= _BLOCK_LEN else hashlib.sha384(key).digest()).ljust(_BLOCK_LEN, b"\0")
+        self._inner = hashlib.sha384(padded.translate(_INNER))
+        self._outer = hashlib.sha384(padded.translate(_OUTER))
+
+    def __call__(self, message: bytes) -> bytes:
+        """Return the 48 bytes for `message`."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return outer.digest()
+
+    def expand(self, info: bytes, length: int) -> bytes:
+        """HKDF-Expand with this key as the pseudorandom key (RFC 5869 §2.3); `length` at most 255 * 48 bytes."""
+        if 0 < length <= _HASH_LEN:
+            return self(info + b"\1")[:length]
+        if not 0 < length <= 255 * _HASH_LEN:
+            msg = f"HKDF cannot give {length} bytes"
+            raise ValueError(msg)
+        output, block = b"", b""
+        for counter in range(1, -(-length // _HASH_LEN) + 1):
+            block = self(block + info + bytes((counter,)))
+            output += block
+        return output[:length]
 
 
 def hmac_sha384(key: bytes, message: bytes) -> bytes:
     """HMAC-SHA-384, 48 bytes."""
-    return hmac.digest(key, message, "sha384")
+    return Prf(key)(message)
 
 
 def sha384_256(data: bytes) -> bytes:
@@ -38,14 +75,7 @@ def sha384_256(data: bytes) -> bytes:
 
 def hkdf_expand(prk: bytes, info: bytes, length: int) -> bytes:
     """HKDF-Expand with SHA-384 (RFC 5869 §2.3); `length` at most 255 * 48 bytes."""
-    if not 0 < length <= 255 * _HASH_LEN:
-        msg = f"HKDF cannot give {length} bytes"
-        raise ValueError(msg)
-    output, block = b"", b""
-    for counter in range(1, -(-length // _HASH_LEN) + 1):
-        block = hmac_sha384(prk, block + info + bytes((counter,)))
-        output += block
-    return output[:length]
+    return Prf(prk).expand(info, length)
 
 
 def hkdf(ikm: bytes, *, salt: bytes, info: bytes, length: int) -> bytes:

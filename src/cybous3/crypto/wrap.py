@@ -6,6 +6,7 @@ really replace it. Everything that can go wrong under a key is the one `CannotOp
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from cybous3.crypto.canonical import decode_b64, encode_b64
@@ -13,12 +14,14 @@ from cybous3.crypto.errors import CannotOpen, Malformed, Misuse, UnsupportedForm
 from cybous3.crypto.keyset import EPOCH_MAX, Keyset
 from cybous3.crypto.layout import IMMUTABLE_LEN
 from cybous3.crypto.names import check_path
-from cybous3.crypto.primitives import SIV_LEN, siv_open, siv_seal
+from cybous3.crypto.primitives import SIV_LEN, Siv
 
 METADATA_ENTRY = "cybs3"
 """The user metadata entry, `x-amz-meta-cybs3` on S3."""
 DEK_LEN = 32
 _LABEL = b"cybs3/1/wrap"
+# Setting a cipher up costs twice its use, and a vault has one primary key. It holds what the keyset holds anyway.
+_cipher = lru_cache(maxsize=8)(Siv)
 _ENTRY = re.compile(r"1\.([1-9][0-9]{0,9})\.([A-Za-z0-9_-]{64})", re.ASCII)
 
 
@@ -52,7 +55,7 @@ def wrap_dek(keyset: Keyset, immutable: bytes, path: str, dek: bytes) -> str:
     if len(dek) != DEK_LEN or len(immutable) != IMMUTABLE_LEN:
         raise Misuse("a data key has 32 bytes, an immutable header 44")
     epoch, kek = keyset.primary
-    wrap = siv_seal(kek, [_LABEL, immutable, check_path(path).encode()], dek)
+    wrap = _cipher(kek).seal([_LABEL, immutable, check_path(path).encode()], dek)
     return str(WrapEntry(epoch, wrap))
 
 
@@ -62,7 +65,7 @@ def unwrap_dek(keyset: Keyset, entry: str, immutable: bytes, path: str) -> bytes
     kek = keyset.kek(parsed.epoch)
     if kek is None or len(immutable) != IMMUTABLE_LEN:
         raise CannotOpen
-    dek = siv_open(kek, [_LABEL, bytes(immutable), check_path(path).encode()], parsed.wrap)
+    dek = _cipher(kek).open([_LABEL, bytes(immutable), check_path(path).encode()], parsed.wrap)
     if dek is None:
         raise CannotOpen
     return dek

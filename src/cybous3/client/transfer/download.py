@@ -9,6 +9,7 @@ What this keeps true:
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -102,17 +103,14 @@ class Downloader:
         return opened.stored
 
     def _write(self, opened: Opened, destination: Path, how: Restore, progress: Progress) -> None:
-        if destination.is_dir():
-            raise Unusable(f"{destination}: is a folder", hint="name the file to write")
-        if not how.overwrite and destination.exists():
-            raise Unusable(f"{destination}: exists already", hint="leave --no-overwrite out to replace it")
+        _check_place(destination, how)
         if opened.stored.size < RESUMABLE:
-            temporary = destination.with_name(f".{destination.name[:100]}.{self._around.entropy(6).hex()}.part")
+            temporary = _beside(destination, self._around.entropy(6))
             _Target(self, opened, destination, temporary, how, progress).run(None)
             return
         identity = (opened.stored.object_id, opened.stored.key, str(destination.parent.resolve() / destination.name))
         with self._journals.opened(*identity) as journal:
-            temporary = destination.with_name(f".{destination.name[:100]}.{opened.stored.object_id[:6].hex()}.part")
+            temporary = _beside(destination, opened.stored.object_id[:6])
             _Target(self, opened, destination, temporary, how, progress).run(journal)
 
     def _windows(self, opened: Opened, start: int, stop: int) -> Iterator[RangePlan]:
@@ -165,7 +163,7 @@ class _Target:
         downloader: Downloader,
         opened: Opened,
         destination: Path,
-        temporary: Path,
+        temporary: str,
         how: Restore,
         progress: Progress,
     ) -> None:
@@ -205,7 +203,7 @@ class _Target:
         if self._how.times and self._opened.stored.mtime_ns is not None:
             # Reading nanoseconds back must give what was stored, so that the next run finds the file unchanged.
             os.utime(self._temporary, ns=(self._opened.stored.mtime_ns, self._opened.stored.mtime_ns))
-        self._temporary.replace(self._destination)
+        os.replace(self._temporary, self._destination)  # noqa: PTH105  # a name of text costs a third
 
     def _copy(self, descriptor: int, journal: Journal | None, done: frozenset[int]) -> None:
         downloader, opened = self._downloader, self._opened
@@ -254,16 +252,34 @@ class _Target:
             return frozenset()
         notes: dict[str, Any] = {"etag": self._opened.stored.etag, "size": self._opened.stored.size}
         with suppress(OSError):
-            if journal.load() == notes and self._temporary.stat().st_size == self._opened.stored.size:
+            if journal.load() == notes and os.stat(self._temporary).st_size == self._opened.stored.size:  # noqa: PTH116  # a name of text
                 return journal.marked()
         journal.save(notes)
         return frozenset()
 
     def _discard(self, journal: Journal | None) -> None:
         with suppress(OSError):
-            self._temporary.unlink()
+            os.unlink(self._temporary)  # noqa: PTH108  # a name of text
         if journal is not None:
             journal.remove()
+
+
+def _check_place(destination: Path, how: Restore) -> None:
+    """Raise Unusable where the file may not be written."""
+    try:
+        status = os.stat(destination)  # noqa: PTH116  # one look answers both questions
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if stat.S_ISDIR(status.st_mode):
+        raise Unusable(f"{destination}: is a folder", hint="name the file to write")
+    if not how.overwrite:
+        raise Unusable(f"{destination}: exists already", hint="leave --no-overwrite out to replace it")
+
+
+def _beside(destination: Path, mark: bytes) -> str:
+    """Return the name under which the file is written, in the same folder."""
+    folder, name = os.path.split(destination)
+    return os.path.join(folder, f".{name[:100]}.{mark.hex()}.part")  # noqa: PTH118  # a name of text
 
 
 def _write_at(descriptor: int, data: memoryview, offset: int) -> None:

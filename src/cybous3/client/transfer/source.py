@@ -14,6 +14,8 @@ from typing import BinaryIO, NamedTuple, Self
 
 from cybous3.client.transfer.errors import SourceChanged, Unusable
 
+_WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
 
 class Identity(NamedTuple):
     """What tells one state of a file from another. A change of content also moves `ctime_ns`, whatever mtime says."""
@@ -30,10 +32,13 @@ class FileSource:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not stat.S_ISREG(path.stat().st_mode):  # before opening: a pipe would wait for its other end
+        # Without waiting: a pipe would wait for its other end. On a regular file the flag means nothing.
+        descriptor = os.open(path, os.O_RDONLY | _WITHOUT_WAITING)
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(descriptor)
             raise Unusable(f"{path}: not a regular file", hint="pipes and devices go through '-'")
-        self._file: FileIO = path.open("rb", buffering=0)
-        status = os.fstat(self._file.fileno())
+        self._file = FileIO(descriptor, "rb")
         self.identity = _identity(status)
         self.size = status.st_size
         self.mtime_ns = status.st_mtime_ns

@@ -40,6 +40,7 @@ class _Target(NamedTuple):
     key: str
     absent: bool
     if_match: str | None
+    generation: int
 
 
 class Uploader:
@@ -64,8 +65,8 @@ class Uploader:
         Raises SourceChanged, Conflict, Busy, OSError for the local side, StoreError for the other.
         """
         with FileSource(local) as source:
-            metadata = self._metadata(path, about, mtime_ns=source.mtime_ns, mode=source.mode)
             target = self._target(path, about)
+            metadata = self._metadata(target, about, mtime_ns=source.mtime_ns, mode=source.mode)
             writer, dek = self._create(metadata)
             if writer.layout.object_len(source.size) <= self._limits.single_max:
                 return self._put_small(source, writer, dek, target, progress)
@@ -74,11 +75,12 @@ class Uploader:
 
     def put_folder(self, path: str, *, mtime_ns: int, mode: int) -> Stored:
         """Store a marker for the empty folder `path`."""
+        target = self._target(path, NOTHING_ABOUT)
         metadata = ObjectMetadata(
-            path=path, generation=self._generation(path), mtime_ns=mtime_ns, mode=mode & 0o7777, kind="directory"
+            path=path, generation=target.generation, mtime_ns=mtime_ns, mode=mode & 0o7777, kind="directory"
         )
         writer, dek = self._create(metadata)
-        return self._put_bytes(b"", writer, dek, self._target(path, NOTHING_ABOUT), no_progress)
+        return self._put_bytes(b"", writer, dek, target, no_progress)
 
     def put_stream(
         self,
@@ -88,8 +90,8 @@ class Uploader:
         progress: Progress = no_progress,
     ) -> Stored:
         """Store what `stream` gives until it ends, as `path`. Cannot be resumed. TooLarge beyond 156 GiB."""
-        metadata = self._metadata(path, about, mtime_ns=about.mtime_ns, mode=about.mode)
         target = self._target(path, about)
+        metadata = self._metadata(target, about, mtime_ns=about.mtime_ns, mode=about.mode)
         writer, dek = self._create(metadata)
         first = bytearray(self._limits.single_max - writer.layout.object_len(0) - 32 * 8)
         count = read_full(stream, memoryview(first))
@@ -98,20 +100,16 @@ class Uploader:
         return _LargeStream(self, stream, first, writer, dek, target, progress).run()
 
     def _metadata(
-        self, path: str, about: About, *, mtime_ns: int | None = None, mode: int | None = None
+        self, target: _Target, about: About, *, mtime_ns: int | None = None, mode: int | None = None
     ) -> ObjectMetadata:
         return ObjectMetadata(
-            path=path,
-            generation=self._generation(path),
+            path=target.path,
+            generation=target.generation,
             content_type=about.content_type,
             user=about.user or {},
             mtime_ns=mtime_ns,
             mode=mode,
         )
-
-    def _generation(self, path: str) -> int:
-        seen = self._around.memory.object_seen(self._vault.vault_id, self._vault.object_key(path))
-        return next_generation(seen.generation if seen else 0, self._around.now_ms())
 
     def _create(self, metadata: ObjectMetadata) -> tuple[ObjectWriter, bytes]:
         dek = self._around.entropy(DEK_LEN)
@@ -126,7 +124,8 @@ class Uploader:
         if_match = None
         if seen and not about.force and not about.absent and self._store.capabilities.conditional_put:
             if_match = seen.etag
-        return _Target(path, key, about.absent, if_match)
+        generation = next_generation(seen.generation if seen else 0, self._around.now_ms())
+        return _Target(path, key, about.absent, if_match, generation)
 
     def _put_small(
         self, source: FileSource, writer: ObjectWriter, dek: bytes, target: _Target, progress: Progress

@@ -184,7 +184,7 @@ class S3Client:
     def _send_once(self, call: Call) -> Answer:
         pool = self._pool(call.bucket)
         head, body = self._request(call), pieces(call.body)
-        connection, used = pool.take()
+        connection, used = pool.take(carefully=not call.repeatable)
         try:
             received = _exchange(connection, call.method, head, body)
         except ConnectionLost:

@@ -9,8 +9,8 @@ import errno
 import select
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from cybous3.client.stores.errors import ConnectionLost, ServerFailed, Unreachable, UntrustedServer
@@ -213,8 +213,10 @@ class Connection:
             target[:count] = self._view[self._start : self._start + count]
             self._start += count
             return count
-        with self._receiving():
+        try:
             return self._socket.recv_into(target)
+        except OSError as error:
+            raise self._failed(error) from error
 
     def _fill(self) -> int:
         """Receive more into the buffer; 0 at the end of the connection."""
@@ -224,20 +226,18 @@ class Connection:
             held = self._end - self._start
             self._view[:held] = bytes(self._view[self._start : self._end])
             self._start, self._end = 0, held
-        with self._receiving():
+        try:
             count = self._socket.recv_into(self._view[self._end :])
+        except OSError as error:
+            raise self._failed(error) from error
         self._end += count
         return count
 
-    @contextmanager
-    def _receiving(self) -> Iterator[None]:
-        try:
-            yield
-        except TimeoutError as error:
+    def _failed(self, error: OSError) -> ConnectionLost:
+        if isinstance(error, TimeoutError):
             self._reusable = False
-            raise ConnectionLost(f"{self._where} did not answer in time") from error
-        except OSError as error:
-            raise self._lost(error) from error
+            return ConnectionLost(f"{self._where} did not answer in time")
+        return self._lost(error)
 
     def _lost(self, error: OSError | None) -> ConnectionLost:
         self._reusable = False

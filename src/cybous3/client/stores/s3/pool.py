@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 IDLE_MAX = 64
 # Common servers close idle connections after 60 s or more, ours after its own limit; AWS after about 20.
 IDLE_SECONDS_MAX = 15.0
+# A connection given back so lately is taken as it is: a server that closes it between two requests of a run says so in
+# its answer. Looking costs a poll for each request; should it be closed after all, a call that may be repeated is.
+_SURELY_OPEN_SECONDS = 0.2
 
 
 class Pool:
@@ -26,15 +29,20 @@ class Pool:
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
 
-    def take(self) -> tuple[Connection, bool]:
-        """Return a connection and whether it was used before; a used one may turn out to be closed."""
-        oldest_s = time.monotonic() - IDLE_SECONDS_MAX
+    def take(self, *, carefully: bool = True) -> tuple[Connection, bool]:
+        """Return a connection and whether it was used before; a used one may turn out to be closed.
+
+        `carefully`: look at it first, however lately it was used; for calls that cannot be repeated.
+        """
+        now_s = time.monotonic()
+        oldest_s, sure_s = now_s - IDLE_SECONDS_MAX, now_s - _SURELY_OPEN_SECONDS
         while True:
             with self._lock:
                 if not self._idle:
                     break
                 connection = self._idle.pop()
-            if connection.last_used_s > oldest_s and connection.seems_alive():
+            used_s = connection.last_used_s
+            if (used_s > sure_s and not carefully) or (used_s > oldest_s and connection.seems_alive()):
                 return connection, True
             connection.close()
         return self.fresh(), False
