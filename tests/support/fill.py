@@ -52,10 +52,6 @@ def _rows(
 
 
 if __name__ == "__main__":
-    data = Path(sys.argv[1])
-    fill(
-        data / "index.sqlite" if data.is_dir() else data,
-        sys.argv[2],
-        int(sys.argv[3]),
-        "".join(sys.argv[4:5]) or "flat",
-    )
+    place, bucket, count, *rest = sys.argv[1:]
+    index = Path(place)
+    fill(index / "index.sqlite" if index.is_dir() else index, bucket, int(count), *rest[:1])

@@ -18,7 +18,6 @@ from cybous3.server.wire.errors import S3Error
 
 DEFAULT_ALGORITHM: Final[ChecksumAlgorithm] = "CRC64NVME"
 MD5_SIZE: Final = 16
-SLOW: Final = frozenset({"SHA1", "SHA256"})  # below 2 GB/s: worth a thread beside the one that computes MD5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +50,14 @@ class Digests:
             self._sha256 = self._checksum if self._algorithm == "SHA256" else hashlib.sha256()
 
     def lanes(self) -> list[list[Hasher]]:
-        """Return the hashes in groups that are worth a thread each."""
-        fast: list[Hasher] = [self._md5]
-        slow: list[Hasher] = []
-        (slow if self._algorithm in SLOW else fast).append(self._checksum)
+        """Return the hashes in groups that are worth a thread each.
+
+        MD5 is alone: it decides how long a large upload takes, and even a CRC beside it would add a tenth to that.
+        """
+        others = [self._checksum]
         if self._sha256 is not None and self._sha256 is not self._checksum:
-            slow.append(self._sha256)
-        return [fast, slow] if slow else [fast]
+            others.append(self._sha256)
+        return [[self._md5], others]
 
     def update(self, data: bytes) -> None:
         """Take in bytes on the calling thread: 7 us for 4 KiB."""

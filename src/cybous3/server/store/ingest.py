@@ -26,6 +26,7 @@ from cybous3.server.wire.message import Body
 PORTION: Final = 256 * 1024  # smaller pieces are joined to this before they are handed to threads
 # Joined to this while many bodies wait for their peers at once, so that those who stall hold little.
 PORTION_SMALL: Final = 16 * 1024
+ALLOWANCE: Final = 4 * 1024 * 1024  # bytes of room taken ahead for a body that announced at least as many
 JOINING_MAX: Final = 16 * 1024 * 1024  # bytes of all bodies that wait to be joined; beyond, portions are small
 _REFUSALS: Final = {
     errno.ENOSPC: "InsufficientStorage",
@@ -107,8 +108,10 @@ class Ingest:
                 await forget(writer)
 
     async def _stream(self, head: list[bytes], body: "_Limited", digests: Digests, writer: BlobWriter) -> None:
+        allowance = _Allowance(self._room, body.announced)
+
         async def write(pieces: Sequence[bytes]) -> None:
-            self._room.take(sum(map(len, pieces)))
+            allowance.use(sum(map(len, pieces)))
             await writer.write(*pieces)
 
         hashing = [ThreadChain(_all_of(lane), self._threads) for lane in digests.lanes()]
@@ -120,6 +123,26 @@ class Ingest:
             await pipeline.finish()
         finally:
             await pipeline.cancel()
+
+
+class _Allowance:
+    """Room for one body, taken ahead of its bytes: asking the disk and the index costs as much as writing 256 KiB."""
+
+    def __init__(self, room: Room, announced: int | None) -> None:
+        self._room = room
+        self._announced = announced
+        self._taken = 0
+        self._used = 0
+
+    def use(self, count: int) -> None:
+        """Note that `count` bytes more are about to be written. InsufficientStorage."""
+        self._used += count
+        missing = self._used - self._taken
+        if missing > 0:
+            ahead = 0 if self._announced is None else min(ALLOWANCE, self._announced - self._used)
+            step = missing + max(0, ahead)
+            self._room.take(step)
+            self._taken += step
 
 
 def _all_of(hashers: Sequence[Hasher]) -> Callable[[bytes], None]:
@@ -136,6 +159,7 @@ class _Limited:
     def __init__(self, body: Body, expected: Expected) -> None:
         self._body = body
         self._expected = expected
+        self.announced = expected.content_length
         self.size = 0
 
     async def read(self) -> bytes:
