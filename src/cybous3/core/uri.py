@@ -8,19 +8,24 @@ A path or query held as text stands for bytes by latin-1, as the wire gave them.
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
 from cybous3.core.errors import CybousError
 
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_PLAIN: Final = re.compile(r"[A-Za-z0-9\-._~/]*")
 
 # What is already written in the one spelling: bytes that stay, and upper-case escapes of bytes that do not.
 # Possessive (`++`, `*+`), so that a text that does not match costs one pass and not an exponential number.
 _ESCAPED: Final = "[0189A-F][0-9A-F]|2[0-9A-C]|3[A-F]|40|5[B-E]|60|7[B-DF]"
 _CANONICAL_PATH: Final = re.compile(rf"(?:[A-Za-z0-9\-._~/]++|%(?:{_ESCAPED}))*+")
-_CANONICAL_VALUE: Final = re.compile(rf"(?:[A-Za-z0-9\-._~]++|%(?:2F|{_ESCAPED}))*+")
+# Values of parts may hold a bare `=`, which is not its one spelling: so at most one in each part.
+_CANONICAL_TEXT: Final = rf"(?:[A-Za-z0-9\-._~]++|%(?:2F|{_ESCAPED}))*+"
+_CANONICAL_QUERY: Final = re.compile(
+    rf"{_CANONICAL_TEXT}(?:={_CANONICAL_TEXT})?+(?:&{_CANONICAL_TEXT}(?:={_CANONICAL_TEXT})?+)*+"
+)
+_CANONICAL_VALUE: Final = re.compile(_CANONICAL_TEXT)
 
 Pairs = tuple[tuple[str, str | None], ...]
 """The parts of a query in order; the value is None where there was no `=`."""
@@ -50,7 +55,7 @@ def uri_decode_bytes(text: str) -> bytes:
 
 def uri_decode(text: str) -> str:
     """Return the text that `text` stands for; `+` stays `+`. UriError unless well-formed UTF-8."""
-    if _PLAIN.fullmatch(text):
+    if "%" not in text and text.isascii():
         return text
     try:
         return uri_decode_bytes(text).decode()
@@ -58,17 +63,21 @@ def uri_decode(text: str) -> str:
         raise UriError(f"not UTF-8: {text!r}") from error
 
 
+# A query is read where the request is routed, where its signature is parsed and where it is checked.
+@lru_cache(maxsize=64)
 def parse_query(raw: str) -> Pairs:
     """Return the decoded parts of a raw query, in order, repeated keys kept; `?acl` differs from `?acl=`.
 
     Empty parts (`a&&b`) are skipped. UriError as `uri_decode`.
     """
-    return tuple(_parse_part(part) for part in raw.split("&") if part) if raw else ()
+    return tuple([_parse_part(part) for part in raw.split("&") if part]) if raw else ()
 
 
 def _parse_part(part: str) -> tuple[str, str | None]:
     key, equals, value = part.replace("+", " ").partition("=")
-    return uri_decode(key), uri_decode(value) if equals else None
+    if "%" in part or not part.isascii():
+        key, value = uri_decode(key), uri_decode(value)
+    return key, value if equals else None
 
 
 def encode_query(pairs: Pairs) -> str:
@@ -94,7 +103,9 @@ def canonical_parts(raw: str) -> list[tuple[str, str]]:
     A key without a value counts as one with the empty value.
     """
     parts = [part.partition("=") for part in raw.split("&") if part]
-    return sorted((_canonical_value(key), _canonical_value(value)) for key, _, value in parts)
+    if _CANONICAL_QUERY.fullmatch(raw):
+        return sorted([(key, value) for key, _, value in parts])
+    return sorted([(_canonical_value(key), _canonical_value(value)) for key, _, value in parts])
 
 
 def _canonical_value(raw: str) -> str:

@@ -42,8 +42,12 @@ def fold(headers: HeaderPairs) -> dict[str, str]:
 
     Raises InvalidRequest where a repetition has no one meaning; equal values are no excuse.
     """
-    folded: dict[str, str] = {}
-    for name, value in headers:
+    pairs = list(headers)
+    folded = dict(pairs)
+    if len(folded) == len(pairs):
+        return folded
+    folded = {}
+    for name, value in pairs:
         if name not in folded:
             folded[name] = value
         elif _folds(name):

@@ -243,11 +243,11 @@ class Index(Protocol):
         """The blobs to be deleted."""
         ...
 
-    def stamp(self) -> bytes:
-        """Return a mark of the present state, in well under a microsecond; b"" when there is none.
+    def mark(self, bucket: str, key: str) -> tuple[int, int] | None:
+        """Return a mark of an object, of its bucket and of all accounts, in about a microsecond; None: there is none.
 
-        Two equal marks, not empty, mean that between them nothing became visible, from whatever process. A mutation
-        has changed the mark before it returns.
+        Two equal marks mean that between them no change of these became visible, from whatever process. A mutation has
+        changed the mark before it returns.
         """
         ...
 

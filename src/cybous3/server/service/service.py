@@ -69,7 +69,6 @@ class _Ticket:
 
     id: str
     started: float
-    state: bytes  # the index's mark before anything was read
     operation: str = UNROUTED
 
 
@@ -102,7 +101,7 @@ class S3Service:
 
     async def __call__(self, request: Request) -> Response:
         """Answer `request`. The id in the answer is the one in the log."""
-        ticket = _Ticket(self._new_id(), self._clock(), self._store.index.stamp())
+        ticket = _Ticket(self._new_id(), self._clock())
         code = ""
         try:
             response = await self._answer(request, ticket)
@@ -114,6 +113,8 @@ class S3Service:
         asked = presented(request)
         target = route(asked, self._base_hosts)
         ticket.operation = target.operation.name
+        repeated = ticket.operation in _REPEATED
+        mark = self._store.index.mark(target.bucket or "", target.key or "") if repeated else None
         hosted = target.bucket if target.style == "virtual-hosted" else None
         identity = await authenticate(
             request,
@@ -127,8 +128,8 @@ class S3Service:
         owner = await self._authorise(target, principal)
         handler = _handler(target)
         response = await handler(self._call(asked, target, identity, principal, owner, ticket))
-        if ticket.state and ticket.operation in _REPEATED and isinstance(identity, Authenticated):
-            response.again = self._again(response, ticket, identity.verified.lasts)
+        if mark is not None and isinstance(identity, Authenticated):
+            response.again = self._again(response, target, mark, identity.verified.lasts)
         return response
 
     async def _authorise(self, target: Target, principal: Principal) -> str:
@@ -173,19 +174,21 @@ class S3Service:
             _log.debug("request denied", request_id=ticket.id, operation=ticket.operation, reason=error.reason.value)
         return refuse(error, request, ticket.operation, ticket.id, self._host_id)
 
-    def _again(self, response: Response, ticket: _Ticket, lasts: tuple[float, float]) -> Again:
+    def _again(self, response: Response, target: Target, mark: object, lasts: tuple[float, float]) -> Again:
         """Return how the answer may be repeated: while the signature is believed and the index is as it was.
 
-        All that was looked at on the way is in the request's head, in the index and in what never changes while we run.
+        All that was looked at on the way is in the request's head, in the index's rows of the object, its bucket and
+        the accounts, and in what never changes while we run. `mark` is from before the first of these rows was read.
         """
         first, last = lasts
-        seen, stamp, clock = ticket.state, self._store.index.stamp, self._clock
+        bucket, key, operation = target.bucket or "", target.key or "", target.operation.name
+        mark_now, clock, status = self._store.index.mark, self._clock, response.status
 
         def renew() -> bytes | None:
             now = clock()
-            if stamp() != seen or not first <= now <= last:
+            if mark_now(bucket, key) != mark or not first <= now <= last:
                 return None
-            self._observe(Observation(ticket.operation, response.status, "", clock() - now))
+            self._observe(Observation(operation, status, "", clock() - now))
             return self._new_id().encode()
 
         return Again([*response.headers, (_HOST_ID, self._host_id)], _REQUEST_ID.encode(), renew)

@@ -15,15 +15,17 @@ from cybous3.server.meta.port import Garbage
 
 BATCH: Final = 256
 GRACE_S: Final = 5.0
+GATHER_S: Final = 0.25  # every write may wake the reaper; that many of them are worth one look at the queue
 
 
 class Reaper:
     """Reaps one queue."""
 
-    def __init__(self, garbage: Garbage, blobs: Blobs, *, grace_s: float = GRACE_S) -> None:
+    def __init__(self, garbage: Garbage, blobs: Blobs, *, grace_s: float = GRACE_S, gather_s: float = GATHER_S) -> None:
         self._garbage = garbage
         self._blobs = blobs
         self._grace_s = grace_s
+        self._gather_s = gather_s
 
     async def run(self, wake: asyncio.Event) -> None:
         """Reap whenever `wake` is set (and once at the beginning), until cancelled. OSError when index or disk fail."""
@@ -32,6 +34,7 @@ class Reaper:
             while await self.run_once():
                 pass
             await wake.wait()
+            await asyncio.sleep(self._gather_s)
 
     async def run_once(self) -> int:
         """Delete one batch that lay in the queue for the grace period, and return how many went."""

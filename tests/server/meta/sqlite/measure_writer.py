@@ -25,6 +25,9 @@ from typing import Any
 from cybous3.server.meta.sqlite import committer as committers
 from cybous3.server.meta.sqlite.committer import Committer
 from cybous3.server.meta.sqlite.index import SqliteIndex, open_sqlite
+from cybous3.server.meta.sqlite.lock import WriterLock
+from cybous3.server.meta.sqlite.remembered import Remembered
+from cybous3.server.meta.sqlite.thread import OneThread
 from cybous3.server.model.objects import ALWAYS, ObjectRecord
 from tests.contracts.values import BUCKET, record
 
@@ -34,11 +37,22 @@ TICK_S = 0.001
 THINK_S = 0.001
 
 
+class NoThread(OneThread):
+    """Does the work where it is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__("none")
+
+    async def run(self, work: Callable[[], object]) -> None:
+        work()
+
+
 class InLoop(Committer):
     """Commits on the loop: nothing else happens during the sync."""
 
-    async def _in_thread(self, work: Callable[[], None]) -> None:
-        work()
+    def __init__(self, connection: sqlite3.Connection, lock: WriterLock, remembered: Remembered) -> None:
+        super().__init__(connection, lock, remembered)
+        self._thread = NoThread()
 
 
 class WholeThread(Committer):
@@ -52,7 +66,7 @@ class WholeThread(Committer):
             answers.extend(committers._apply(self._connection, group))
             self._connection.commit()
 
-        await self._in_thread(work)
+        await self._thread.run(work)
         committers._answer(group, answers)
         return True
 
@@ -100,7 +114,7 @@ def serve(pipe: Connection, path: str) -> None:
 
     async def run() -> None:
         index = await open_sqlite(Path(path))
-        index._committer = InLoop(index._writing, index._lock)
+        index._committer = InLoop(index._writing, index._lock, index._remembered)
         index.objects._committer = index._committer
         pipe.send("ready")
         while (batch := pipe.recv()) is not None:
@@ -167,7 +181,7 @@ async def measure(blocks: int, directory: str | None) -> dict[tuple[str, int], l
 def _putter(index: SqliteIndex, kind: type[Committer] | None, process: Objects) -> Callable[[ObjectRecord, Any], Any]:
     if kind is None:
         return process.put
-    index.objects._committer = kind(index._writing, index._lock)
+    index.objects._committer = kind(index._writing, index._lock, index._remembered)
     return index.objects.put
 
 

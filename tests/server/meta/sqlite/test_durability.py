@@ -188,7 +188,7 @@ async def test_found_keys_are_remembered_within_bounds(tmp_path: Path, monkeypat
         found = await index.accounts.find_key(key.access_key)
         assert found == (key, user("anna"))
         assert await index.accounts.find_key(key.access_key) is found
-        assert len(index.accounts._remembered) <= 2
+        assert len(index.accounts._rows) <= 2
     await index.aclose()
 
 

@@ -19,9 +19,10 @@ class MemoryIndex:
         self.accounts: Final = MemoryAccounts(state)
         self.garbage: Final = MemoryGarbage(state)
 
-    def stamp(self) -> bytes:
-        """See the port. There is no mark: reading costs no more than one."""
-        return b""
+    def mark(self, bucket: str, key: str) -> tuple[int, int] | None:
+        """See the port. There is none: reading costs no more."""
+        del bucket, key
+        return None
 
     def spare(self) -> int:
         """See the port. There is no medium."""

@@ -31,11 +31,11 @@ _Found = tuple[AccessKey, User]
 class SqliteAccounts:
     """`Accounts` of the port."""
 
-    def __init__(self, reader: Reader, committer: Committer, memory: Remembered) -> None:
+    def __init__(self, reader: Reader, committer: Committer, remembered: Remembered) -> None:
         self._reader = reader
         self._committer = committer
-        self._memory = memory
-        self._remembered: dict[str, tuple[tuple[Any, ...], _Found]] = {}
+        self._remembered = remembered
+        self._rows: dict[str, tuple[tuple[Any, ...], _Found]] = {}
 
     async def add_user(self, user: User) -> None:
         """See the port."""
@@ -93,25 +93,25 @@ class SqliteAccounts:
 
     async def find_key(self, access_key: str) -> _Found | None:
         """See the port. An unchanged row gives the same objects, also after something else was committed."""
-        found: _Found | None = self._memory.recall(("key", access_key))
+        found: _Found | None = self._remembered.recall(("key", access_key))
         if found is None:
             found = self._read_key(access_key)
             if found is not None:
-                self._memory.keep(("key", access_key), found)
+                self._remembered.keep(("key", access_key), found)
         return found
 
     def _read_key(self, access_key: str) -> _Found | None:
         row = self._reader.one(_FIND, (access_key,))
-        remembered = self._remembered.get(access_key)
+        remembered = self._rows.get(access_key)
         if row is None:
-            self._remembered.pop(access_key, None)
+            self._rows.pop(access_key, None)
             return None
         if remembered is not None and remembered[0] == row:
             return remembered[1]
         found = (_key_of(row[:5]), _user_of(row[5:]))
-        if len(self._remembered) >= _REMEMBERED_MAX:
-            self._remembered.clear()
-        self._remembered[access_key] = (row, found)
+        if len(self._rows) >= _REMEMBERED_MAX:
+            self._rows.clear()
+        self._rows[access_key] = (row, found)
         return found
 
     async def delete_key(self, access_key: str) -> None:

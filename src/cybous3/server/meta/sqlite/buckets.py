@@ -27,10 +27,10 @@ _BEYOND: Final = "\U0010ffff"  # behind every bucket name
 class SqliteBuckets:
     """`Buckets` of the port."""
 
-    def __init__(self, reader: Reader, committer: Committer, memory: Remembered) -> None:
+    def __init__(self, reader: Reader, committer: Committer, remembered: Remembered) -> None:
         self._reader = reader
         self._committer = committer
-        self._memory = memory
+        self._remembered = remembered
 
     async def create(self, bucket: Bucket) -> None:
         """See the port."""
@@ -47,13 +47,13 @@ class SqliteBuckets:
     async def get(self, name: str) -> Bucket:
         """See the port."""
         place = ("bucket", name)
-        found: Bucket | None = self._memory.recall(place)
+        found: Bucket | None = self._remembered.recall(place)
         if found is None:
             row = self._reader.one(_GET, (name,))
             if row is None:
                 raise S3Error("NoSuchBucket", BucketName=name)
             found = Bucket(*row)
-            self._memory.keep(place, found)
+            self._remembered.keep(place, found)
         return found
 
     async def list(

@@ -12,17 +12,24 @@ writes, never after.
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
 
 from cybous3.server.meta.sqlite.errors import BrokenIndexError, translated
 from cybous3.server.meta.sqlite.lock import WriterLock
+from cybous3.server.meta.sqlite.remembered import Name, Remembered
+from cybous3.server.meta.sqlite.thread import OneThread
 from cybous3.server.wire.errors import S3Error
 
 T = TypeVar("T")
 Mutation = Callable[[sqlite3.Connection], T]
-_Waiting = tuple[Mutation[Any], "asyncio.Future[Any]"]
+
+
+class _Waiting(NamedTuple):
+    mutation: Mutation[Any]
+    future: "asyncio.Future[Any]"
+    touches: Sequence[Name] | None
+
 
 GROUP_MAX: Final = 64  # mutations in one transaction: bounds what the loop does at a stretch to about 2 ms
 
@@ -30,21 +37,25 @@ GROUP_MAX: Final = 64  # mutations in one transaction: bounds what the loop does
 class Committer:
     """Runs mutations in shared transactions. One for each index and event loop."""
 
-    def __init__(self, connection: sqlite3.Connection, lock: WriterLock) -> None:
+    def __init__(self, connection: sqlite3.Connection, lock: WriterLock, remembered: Remembered) -> None:
         self._connection = connection
         self._lock = lock
+        self._remembered = remembered
         self._waiting: deque[_Waiting] = deque()
         self._drain: asyncio.Task[None] | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="index-commit")
+        self._thread = OneThread("index-commit")
         self._closed = False
 
-    async def run(self, mutation: Mutation[T]) -> T:
-        """Return what `mutation` returns once it is committed. Cancelled before its group began, it never happens."""
+    async def run(self, mutation: Mutation[T], touches: Sequence[Name] | None = None) -> T:
+        """Return what `mutation` returns once it is committed. Cancelled before its group began, it never happens.
+
+        `touches` are the rows it may change, of those that are remembered; None: any. Of objects, name each.
+        """
         if self._closed:
             raise BrokenIndexError("the index is closed")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._waiting.append((mutation, future))
+        self._waiting.append(_Waiting(mutation, future, touches))
         if self._drain is None:
             self._drain = loop.create_task(self._work())
         return await future
@@ -54,7 +65,7 @@ class Committer:
         self._closed = True
         if self._drain is not None:
             await self._drain
-        self._thread.shutdown(wait=True)
+        self._thread.close()
 
     async def _work(self) -> None:
         try:
@@ -65,7 +76,7 @@ class Committer:
 
     async def _group(self) -> None:
         if not self._lock.try_acquire():
-            await self._in_thread(self._lock.acquire)
+            await self._thread.run(self._lock.acquire)
         try:
             group = self._next_group()
             if group and not await self._commit(group):
@@ -78,7 +89,7 @@ class Committer:
         group: list[_Waiting] = []
         while self._waiting and len(group) < GROUP_MAX:
             waiting = self._waiting.popleft()
-            if not waiting[1].done():
+            if not waiting.future.done():
                 group.append(waiting)
         return group
 
@@ -88,6 +99,7 @@ class Committer:
         A group of one (`last`) has nobody to blame but itself, so it is answered in any case. A failed COMMIT is the
         medium's doing; everybody in the group gets it, and nothing is tried again.
         """
+        before = self._connection.total_changes
         try:
             answers = _apply(self._connection, group)
         except Exception as error:  # noqa: BLE001  # whatever it is, it goes to the one who caused it
@@ -96,21 +108,21 @@ class Committer:
                 return False
             _answer(group, [_as_promised(error)] * len(group))
             return True
+        self._remembered.expect(_touched(group) if self._connection.total_changes != before else None)
         try:
-            await self._in_thread(self._connection.commit)
+            await self._thread.run(self._connection.commit)
         except sqlite3.Error as error:
             _undo(self._connection)
             answers = [translated(error)] * len(group)
+        finally:
+            self._remembered.expect(None)
         _answer(group, answers)
         return True
-
-    async def _in_thread(self, work: Callable[[], None]) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 
 def _apply(connection: sqlite3.Connection, group: list[_Waiting]) -> list[Any]:
     connection.execute("BEGIN IMMEDIATE")
-    return [_one(connection, mutation) for mutation, _ in group]
+    return [_one(connection, waiting.mutation) for waiting in group]
 
 
 def _one(connection: sqlite3.Connection, mutation: Mutation[Any]) -> Any:  # noqa: ANN401  # a result or an S3Error
@@ -124,13 +136,23 @@ def _one(connection: sqlite3.Connection, mutation: Mutation[Any]) -> Any:  # noq
 
 
 def _answer(group: list[_Waiting], answers: list[Any]) -> None:
-    for (_, future), answer in zip(group, answers, strict=True):
+    for (_, future, _), answer in zip(group, answers, strict=True):
         if future.done():
             continue
         if isinstance(answer, Exception):
             future.set_exception(answer)
         else:
             future.set_result(answer)
+
+
+def _touched(group: list[_Waiting]) -> set[Name] | None:
+    """Return what the group may change of what is remembered; None: anything."""
+    names: set[Name] = set()
+    for waiting in group:
+        if waiting.touches is None:
+            return None
+        names.update(waiting.touches)
+    return names
 
 
 def _undo(connection: sqlite3.Connection) -> None:

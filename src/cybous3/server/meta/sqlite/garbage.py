@@ -45,7 +45,7 @@ class SqliteGarbage:
         def mutation(connection: sqlite3.Connection) -> None:
             connection.executemany("DELETE FROM blobs WHERE id = ? AND dead IS NOT NULL", ids)
 
-        await self._committer.run(mutation)
+        await self._committer.run(mutation, touches=())
 
     async def referenced(self, blobs: Sequence[str]) -> frozenset[str]:
         """See the port."""

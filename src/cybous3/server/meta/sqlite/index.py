@@ -50,19 +50,19 @@ class SqliteIndex:
         self._writing = writing
         self._lock = lock
         self._stamp = stamp
-        self._committer = Committer(writing, lock)
+        self._remembered = Remembered(stamp)
+        self._committer = Committer(writing, lock, self._remembered)
         self._reader = Reader(reading)
         self._closing: asyncio.Task[None] | None = None
-        memory = Remembered(stamp)
-        self.buckets: Final = SqliteBuckets(self._reader, self._committer, memory)
-        self.objects: Final = SqliteObjects(self._reader, self._committer, memory)
+        self.buckets: Final = SqliteBuckets(self._reader, self._committer, self._remembered)
+        self.objects: Final = SqliteObjects(self._reader, self._committer, self._remembered)
         self.uploads: Final = SqliteUploads(self._reader, self._committer)
-        self.accounts: Final = SqliteAccounts(self._reader, self._committer, memory)
+        self.accounts: Final = SqliteAccounts(self._reader, self._committer, self._remembered)
         self.garbage: Final = SqliteGarbage(self._reader, self._committer)
 
-    def stamp(self) -> bytes:
+    def mark(self, bucket: str, key: str) -> tuple[int, int] | None:
         """See the port."""
-        return self._stamp.read()
+        return self._remembered.mark(("object", bucket, key))
 
     def spare(self) -> int:
         """See the port: the pages that deleted rows left."""
@@ -77,7 +77,7 @@ class SqliteIndex:
             value: int = connection.execute("SELECT value FROM probe").fetchone()[0]
             return value
 
-        written = await self._committer.run(mutation)
+        written = await self._committer.run(mutation, touches=())
         row = self._reader.one("SELECT value FROM probe")
         if row is None or row[0] < written:
             raise BrokenIndexError(f"the index acknowledged {written} and reads {row}")

@@ -42,31 +42,35 @@ class _Row(NamedTuple):
 class SqliteObjects:
     """`Objects` of the port."""
 
-    def __init__(self, reader: Reader, committer: Committer, memory: Remembered) -> None:
+    def __init__(self, reader: Reader, committer: Committer, remembered: Remembered) -> None:
         self._reader = reader
         self._committer = committer
-        self._memory = memory
+        self._remembered = remembered
 
     async def put(self, record: ObjectRecord, condition: WriteCondition) -> None:
         """See the port."""
-        await self._committer.run(lambda connection: replace(connection, record, condition))
+        await self._committer.run(
+            lambda connection: replace(connection, record, condition), touches=[("object", record.bucket, record.key)]
+        )
 
     async def get(self, bucket: str, key: str) -> ObjectRecord:
         """See the port."""
         place = ("object", bucket, key)
-        found: ObjectRecord | None = self._memory.recall(place)
+        found: ObjectRecord | None = self._remembered.recall(place)
         if found is None:
             row = self._reader.one(_GET, (bucket, key.encode()))
             if row is None:
                 self._reader.bucket(bucket)
                 raise S3Error("NoSuchKey", Key=key)
             found = rows.record_of(bucket, key, row)
-            self._memory.keep(place, found)
+            self._remembered.keep(place, found)
         return found
 
     async def delete(self, bucket: str, key: str, condition: WriteCondition) -> bool:
         """See the port."""
-        return await self._committer.run(lambda connection: _delete(connection, bucket, key, condition))
+        return await self._committer.run(
+            lambda connection: _delete(connection, bucket, key, condition), touches=[("object", bucket, key)]
+        )
 
     async def delete_many(self, bucket: str, keys: Sequence[tuple[str, WriteCondition]]) -> Sequence[Exception | None]:
         """See the port."""
@@ -82,7 +86,7 @@ class SqliteObjects:
             find_bucket(connection, bucket)
             return [one(connection, key, condition) for key, condition in keys]
 
-        return await self._committer.run(mutation)
+        return await self._committer.run(mutation, touches=[("object", bucket, key) for key, _ in keys])
 
     async def list(self, query: ListQuery) -> ListPage:
         """See the port."""

@@ -50,7 +50,7 @@ class SqliteUploads:
             bucket = find_bucket(connection, upload.bucket)
             connection.execute(_CREATE, (bucket.id, upload.key.encode(), *_values(upload)))
 
-        await self._committer.run(mutation)
+        await self._committer.run(mutation, touches=())
 
     async def get(self, bucket: str, key: str, upload_id: str) -> Upload:
         """See the port."""
@@ -66,7 +66,7 @@ class SqliteUploads:
             upload = _find(connection, bucket, key, upload_id)
             _put_part(connection, upload, part)
 
-        await self._committer.run(mutation)
+        await self._committer.run(mutation, touches=())
 
     async def parts(
         self, bucket: str, key: str, upload_id: str, *, after: int = 0, limit: int = 10_000
@@ -86,7 +86,7 @@ class SqliteUploads:
         def mutation(connection: sqlite3.Connection) -> None:
             _complete(connection, upload, record, numbers, condition)
 
-        await self._committer.run(mutation)
+        await self._committer.run(mutation, touches=[("object", record.bucket, record.key)])
 
     async def abort(self, bucket: str, key: str, upload_id: str) -> None:
         """See the port."""
@@ -94,7 +94,7 @@ class SqliteUploads:
         def mutation(connection: sqlite3.Connection) -> None:
             _forget(connection, _find(connection, bucket, key, upload_id))
 
-        await self._committer.run(mutation)
+        await self._committer.run(mutation, touches=())
 
     async def list(self, query: UploadQuery) -> UploadPage:
         """See the port."""
