@@ -1,6 +1,7 @@
 """One connection, one signed request at a time, one `send` for each: so that the server's work does not depend on luck.
 
 The payload is not hashed (UNSIGNED-PAYLOAD), as presigned links and most SDKs over TLS do. Answers are read whole.
+No two requests are the same bytes, not even within a second, unless `again` is asked for: a server may remember.
 """
 
 import socket
@@ -39,6 +40,7 @@ class Caller:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._host = f"{address[0]}:{address[1]}"
         self._credentials, self._region = credentials, region
+        self._last = b""
         self._counts = {"http.requests": 0, "http.sent_bytes": 0}
 
     def counts(self) -> dict[str, int]:
@@ -55,12 +57,21 @@ class Caller:
         self, method: str, path: str, query: str = "", body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Answer:
         """Send a request and return its answer."""
-        request = self._head(method, path, query, len(body), headers or {}) + body
         self._counts["http.requests"] += 1
-        self._socket.sendall(request)
-        answer = self._receive(method)
+        self._last = self._head(method, path, query, len(body), headers or {}) + body
+        return self._exchange()
+
+    def again(self) -> Answer:
+        """Send the last request once more, byte for byte, as load generators and presigned links do."""
+        self._counts["http.requests"] += 1
+        return self._exchange()
+
+    def _exchange(self) -> Answer:
+        self._socket.sendall(self._last)
+        answer = self._receive(self._last[: self._last.index(b" ")].decode())
         if answer.status // 100 != 2:  # noqa: PLR2004  # success
-            raise UnexpectedAnswer(f"{method} {path}?{query}: {answer.status} {answer.body[:300].decode('latin-1')}")
+            asked = self._last.partition(b" HTTP/")[0].decode("latin-1")
+            raise UnexpectedAnswer(f"{asked}: {answer.status} {answer.body[:300].decode('latin-1')}")
         return answer
 
     def _head(self, method: str, path: str, query: str, length: int, headers: Mapping[str, str]) -> bytes:
@@ -69,6 +80,7 @@ class Caller:
         fields += sign_headers(
             method, path, query, fields, mode, self._credentials, self._region, "s3", float(int(time.time()))
         )
+        fields.append(("user-agent", f"counters/{self._counts['http.requests']:06}"))
         lines = [
             f"{method} {path}{'?' if query else ''}{query} HTTP/1.1",
             *(f"{name}: {text}" for name, text in fields),
