@@ -25,32 +25,32 @@ Compute = Callable[[bytes], None]
 
 
 class Progress:
-    """What a feeder waits for. A thread wakes the loop only if somebody does wait."""
+    """What a feeder waits for. A thread wakes the loop only if it brings about what is waited for."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._event = asyncio.Event()
-        self._awaited = False
+        self._mark: int | None = None  # bytes that somebody waits for every chain to have taken
 
     def made(self) -> None:
         """Wake who waits; on the loop."""
-        self._awaited = False
         self._event.set()
 
-    def made_in_thread(self) -> None:
-        """Wake who waits; on any thread."""
-        if self._awaited:
-            self._awaited = False
+    def made_in_thread(self, taken: int) -> None:
+        """Wake who waits for as much as this chain has `taken`; on any thread."""
+        mark = self._mark
+        if mark is not None and taken >= mark:
             self._loop.call_soon_threadsafe(self._event.set)
 
-    async def until(self, enough: Callable[[], bool]) -> None:
-        """Return once `enough`, which is asked again after every progress."""
+    async def until(self, mark: int, enough: Callable[[], bool]) -> None:
+        """Return once `enough`, which is asked again after every progress up to `mark`."""
         while not enough():
             self._event.clear()
-            self._awaited = True
+            self._mark = mark
             # Asked again: what a thread did before it could see that somebody waits, it told nobody.
             if not enough():
                 await self._event.wait()
+            self._mark = None
 
 
 class Chain(Protocol):
@@ -187,7 +187,7 @@ class ThreadChain:
             self.taken += len(piece)
             left -= len(piece)
             del piece  # not to be held while the lock is waited for
-            self._progress.made_in_thread()
+            self._progress.made_in_thread(self.taken)
         return True
 
     def _next(self) -> bytes | None:
@@ -215,7 +215,10 @@ class Pipeline:
         for chain in self._chains:
             chain.give(piece)
         del piece
-        await self._until_held(self._held_max)
+        if self._held() > self._held_max:
+            # To be woken for every piece would cost the loop more than the piece.
+            await self._until_held(self._held_max - self._held_max // 4)
+        self._raise_failure()
 
     async def finish(self) -> None:
         """Wait until every chain took everything. Raises what a chain failed with."""
@@ -228,7 +231,7 @@ class Pipeline:
 
     async def _until_held(self, bound: int) -> None:
         """Wait until no more than `bound` bytes lie between here and the slowest chain."""
-        await self._progress.until(lambda: self._failed() or self._held() <= bound)
+        await self._progress.until(self._fed - bound, lambda: self._held() <= bound or self._failed())
         self._raise_failure()
 
     def _held(self) -> int:
