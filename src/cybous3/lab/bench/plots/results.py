@@ -55,7 +55,7 @@ def _curve(latency: Latency) -> tuple[tuple[float, float], ...]:
     return tuple(
         (1 / (1 - percentile / 100), max(histogram.get_value_at_percentile(percentile), 1) / 1000)
         for percentile in PERCENTILES
-        if latency.count * (1 - percentile / 100) >= _FEW
+        if round(latency.count * (100 - percentile) / 100, 6) >= _FEW
     )
 
 

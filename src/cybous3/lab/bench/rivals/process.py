@@ -12,7 +12,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -103,12 +103,13 @@ def answers(process: "subprocess.Popen[bytes]", port: int, within_s: float = REA
     """Wait until anything speaks HTTP on the port; False if the process ended or the time is over."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline and process.poll() is None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        with suppress(OSError, http.client.HTTPException):  # not yet
+        with (
+            suppress(OSError, http.client.HTTPException),  # not yet
+            closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection,
+        ):
             connection.request("GET", "/")
             connection.getresponse().read()
             return True
-        connection.close()
         time.sleep(_POLL_S)
     return False
 
