@@ -11,7 +11,7 @@ import pytest
 from cybous3.lab.bench import result
 from tests.support.server import Server
 from tests.support.shell import Shell
-from tests.support.tiny_http import refusal, tiny_http
+from tests.support.tiny_http import ok, refusal, tiny_http
 from tests.support.yes_s3 import accepts
 
 QUICK = ("--operations", "30", "--objects", "20", "--concurrency", "3")
@@ -71,7 +71,10 @@ def test_an_open_loop_is_labelled_and_shows_both_clocks(shell: Shell, server: Se
 
 
 def test_sealing_needs_no_server(shell: Shell, tmp_path: Path) -> None:
-    (run,) = shell.json(*bench("encrypt", "--operations", "10", "--concurrency", "2", "--out", str(tmp_path)))["runs"]
+    quick = ("--operations", "10", "--concurrency", "2", "--out", str(tmp_path), "--ceiling")
+    said = shell.json(*bench("encrypt", *quick))
+    (run,) = said["runs"]
+    assert said["ceiling"].keys() == {"put", "get"}
     assert (run["durability"], run["blocks"][0]["ops"][0]["count"]) == ("memory", 10)
     assert run["blocks"][0]["ops"][0]["errors"] == {}
 
@@ -93,14 +96,20 @@ def test_failed_operations_are_shown_stored_and_have_exit_codes(
 
 
 def test_control_c_keeps_and_labels_what_there_is(keys: Shell, tmp_path: Path) -> None:
-    with tiny_http(accepts()) as tiny:
-        threading.Timer(0.8, os.kill, (os.getpid(), signal.SIGINT)).start()
+    seen = iter(range(1000))
+
+    def sized(_head: bytes) -> bytes:
+        if next(seen, 0) == 99:
+            threading.Timer(0, os.kill, (os.getpid(), signal.SIGINT)).start()
+        return ok().replace(b"Length: 0", b"Length: 4096")
+
+    with tiny_http(accepts(head=sized)) as tiny:
         where = ("--endpoint", tiny.endpoint, "--bucket", "b", "--out", str(tmp_path))
-        done = keys(*bench("put", "stat", "--duration", "60", *where))
+        done = keys(*bench("stat", "put", "--duration", "60", "--objects", "5", *where))
         removed = [head for head in tiny.heads if b"list-type=2" in head]
     assert done.code == 130
     assert "INCOMPLETE: interrupted in block 1 of 1" in done.out
-    (run,) = result.load(next(tmp_path.glob("*.jsonl")))  # `stat` was never begun
+    (run,) = result.load(next(tmp_path.glob("*.jsonl")))  # `put` was never begun
     assert (run.completed, run.note) == (False, "interrupted in block 1 of 1")
     assert run.blocks[0].count > 0
     assert removed, "nobody looked for test data to remove"

@@ -1,7 +1,7 @@
 """`cybs3 performance benchmark`: one load, one table, everything kept."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +18,11 @@ from cybous3.lab.bench.extras import need
 from cybous3.lab.bench.fingerprint import take
 from cybous3.lab.bench.generator import Load
 from cybous3.lab.bench.generator.arrivals import Arrivals
+from cybous3.lab.bench.generator.ceiling import ceiling
 from cybous3.lab.bench.generator.load import CONNECTIONS_MAX
 from cybous3.lab.bench.recorder import Recording, write_raw
-from cybous3.lab.bench.report import COLUMNS, circumstances, rows, used
-from cybous3.lab.bench.result import Run, file_name, save, write_csv, write_hlog
+from cybous3.lab.bench.report import COLUMNS, ceiling_line, circumstances, rows, used
+from cybous3.lab.bench.result import Block, Run, file_name, save, write_csv, write_hlog
 from cybous3.lab.bench.target import Target
 from cybous3.lab.bench.workload import KINDS, MIX, BadWorkload, Kind, Workload, default_sizes, parse_size, parse_sizes
 
@@ -52,6 +53,7 @@ from cybous3.lab.bench.workload import KINDS, MIX, BadWorkload, Kind, Workload, 
 @click.option("--label", metavar="TEXT", help="What to call the target in the results.")
 @click.option("--out", "folder", type=click.Path(path_type=Path, file_okay=False), help="Where results are stored.")
 @click.option("--raw", is_flag=True, help="Store every single operation as well.")
+@click.option("--ceiling", "own_ceiling", is_flag=True, help="Measure first how fast the generator itself can go here.")
 @target_options
 @session_options(vault=False)
 def benchmark(session: Session, *, kinds: Sequence[Kind], folder: Path | None, raw: bool, **options: Any) -> None:  # noqa: ANN401  # click's
@@ -65,8 +67,13 @@ def benchmark(session: Session, *, kinds: Sequence[Kind], folder: Path | None, r
     label, said, place = options["label"], where(options), results_folder(folder)
     fingerprint = take(place)
     only_sealing = all(kind == "encrypt" for kind in kinds)
+    own = ceiling(1.0, min(load.concurrency, 64)) if options.pop("own_ceiling") else {}
+    for name, block in own.items():
+        session.out.note(ceiling_line(name, block))
     with notes_told(session.out), _nowhere() if only_sealing else open_target(said, place, label) as target:
-        keeper = _Keeper(session.out, place / file_name(label or target.label, time.time()), load.processes, raw=raw)
+        keeper = _Keeper(
+            session.out, place / file_name(label or target.label, time.time()), load.processes, own, raw=raw
+        )
         for workload in workloads:
             session.out.note(f"{workload.kind}: {load}")
             if not measure(Subject(target, workload, load, fingerprint), length, keeper.keep).completed:
@@ -85,6 +92,7 @@ class _Keeper:
     out: Out
     base: Path
     processes: int
+    ceiling: Mapping[str, Block]
     raw: bool
     runs: list[Run] = field(default_factory=list)
     refused: OSError | None = None
@@ -117,7 +125,9 @@ class _Keeper:
     def finish(self) -> None:
         """Say where the results are, and end with the code that the runs call for. Raises what the disk said."""
         stored = self._file("jsonl")
-        self.out.result({"file": str(stored), "runs": [run.to_json() for run in self.runs]}, "")
+        own = {name: block.to_json() for name, block in self.ceiling.items()}
+        found = {"file": str(stored), "runs": [run.to_json() for run in self.runs]}
+        self.out.result(found | ({"ceiling": own} if own else {}), "")
         if self.refused is not None:
             raise self.refused
         self.out.note(f"stored in {stored}")

@@ -17,7 +17,7 @@ from cybous3.lab.bench.result import Block, Latency, OpStats
 _US = 1_000_000
 
 
-@dataclass
+@dataclass(repr=False)  # an event loop that shows what it returns must not show a million numbers
 class Recording:
     """What one process did in one block.
 

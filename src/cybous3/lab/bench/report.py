@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cybous3.lab.bench.result import Latency, OpStats, Run, merged_ops
+from cybous3.lab.bench.result import Block, Latency, OpStats, Run, merged_ops
 
 COLUMNS: Final = ("operation", "ops/s", "MiB/s", "mean", "p50", "p90", "p99", "p99.9", "max", "count", "errors")
 _MIB: Final = 2**20
@@ -74,3 +74,10 @@ def milliseconds(us: float) -> str:
     """Return a time with three digits that matter: `0.412 ms`."""
     value = us / _MILLI
     return f"{value:.{3 if value < 1 else 2 if value < 10 else 1 if value < 100 else 0}f} ms"  # noqa: PLR2004  # digits
+
+
+def ceiling_line(name: str, block: Block) -> str:
+    """Return what the generator itself can do: against a server that does nothing, and by its own processor time."""
+    cpu_us = 1e6 * block.generator_cpu_s / block.count if block.count else 0.0
+    most = f", {1e6 / cpu_us:,.0f}/s if it had a core to itself" if cpu_us else ""
+    return f"the generator's own ceiling, {name} of 4 KiB: {block.throughput:,.0f}/s, {cpu_us:.0f} us each{most}"

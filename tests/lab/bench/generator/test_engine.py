@@ -145,7 +145,12 @@ def test_an_early_refusal_of_a_large_body_is_told_and_the_connection_given_up() 
 
 def test_large_bodies_arrive_whole() -> None:
     sizes: list[int] = []
-    block, _ = worked(lambda _head, body: sizes.append(len(body)) or ok(), "put", operations=3, size="20MiB")
+
+    def answer(_head: bytes, body: bytes) -> bytes:
+        sizes.append(len(body))
+        return ok()
+
+    block, _ = worked(answer, "put", operations=3, size="20MiB")
     assert (block.count, block.errors, sizes) == (3, {}, [20 * 1024 * 1024] * 3)
 
 
@@ -226,6 +231,18 @@ def test_deletes_end_when_nothing_is_left_and_are_put_back_before_the_next_block
     assert [head.split(b" ")[0] for head in server.heads] == ([b"PUT"] * 5 + [b"DELETE"] * 5) * 2
 
 
+def test_objects_that_cannot_be_put_back_are_told() -> None:
+    puts = iter([ok()] * 5)
+
+    def answer(head: bytes, _body: bytes) -> bytes:
+        return next(puts, refusal("SlowDown")) if head.startswith(b"PUT") else ok(status="204 No Content")
+
+    with tiny_http(answer) as server, closing(Alone(orders(server.endpoint, "delete", Load(2)))) as alone:
+        alone.setup()
+        blocks = [block_of(alone.run(None, 5)) for _ in range(2)]
+    assert [block.errors for block in blocks] == [{}, {"SlowDown": 5}]
+
+
 def test_a_target_that_is_not_there_fails_every_operation_slowly() -> None:
     with tiny_http(lambda _head, _body: None) as server:
         endpoint = server.endpoint
@@ -241,7 +258,7 @@ def test_a_target_that_is_not_there_fails_every_operation_slowly() -> None:
 
 @pytest.mark.parametrize("load", [Load(2), Load(2, rate=300, connections_max=4)], ids=str)
 def test_an_interruption_ends_the_block_and_keeps_what_there_is(load: Load) -> None:
-    with tiny_http(GOOD["put"]) as server, closing(Alone(orders(server.endpoint, "put", load))) as alone:
+    with tiny_http(GOOD["stat"]) as server, closing(Alone(orders(server.endpoint, "stat", load))) as alone:
         threading.Timer(0.3, alone.stop).start()
         block = block_of(alone.run(60.0, None))
     assert block.interrupted
@@ -254,7 +271,7 @@ def test_what_does_not_end_after_an_interruption_is_given_up(monkeypatch: pytest
     monkeypatch.setattr("cybous3.lab.bench.generator.engine.GRACE_S", 0.1)
     load = Load(1, rate=100, connections_max=2)
     hangs: Callable[[bytes, bytes], bytes] = lambda _head, _body: HANG  # noqa: E731  # an answer, not a function of ours
-    with tiny_http(hangs) as server, closing(Alone(orders(server.endpoint, "put", load))) as alone:
+    with tiny_http(hangs) as server, closing(Alone(orders(server.endpoint, "stat", load))) as alone:
         threading.Timer(0.3, alone.stop).start()
         block = block_of(alone.run(60.0, None))
     assert block.interrupted

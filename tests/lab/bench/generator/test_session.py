@@ -37,9 +37,9 @@ def left_behind(server: Server) -> list[str]:
         buckets.close()
 
 
-def workload(kind: Kind, **more: int) -> Workload:
+def workload(kind: Kind) -> Workload:
     sizes = {"multipart": "6MiB", "range": "256KiB"}.get(kind, "1KiB:1,4KiB:1")
-    return Workload(kind, parse_sizes(sizes), objects=20, part_size=5 << 20, **more)
+    return Workload(kind, parse_sizes(sizes), objects=20, part_size=5 << 20)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -117,7 +117,7 @@ def test_a_block_is_so_long_or_so_many_operations_and_needs_a_prepared_session(s
             session.run(seconds=1)
         for both in ({}, {"seconds": 1, "operations": 1}):
             with pytest.raises(BadWorkload, match="either"):
-                session.run(**both)  # type: ignore[arg-type]  # wrong on purpose
+                session.run(**both)
 
 
 def test_a_process_of_the_generator_that_ended_is_told(server: Server) -> None:

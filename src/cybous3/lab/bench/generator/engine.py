@@ -23,6 +23,9 @@ from cybous3.lab.bench.generator.wire import CONNECTION, INTERRUPTED, TIMEOUT, C
 from cybous3.lab.bench.recorder import Recording
 
 SWEEP_S: Final = 0.1
+STOCK_PER_S: Final = 10_000
+"""So many writes are signed in advance for each second of a block: more than most servers take."""
+
 PAUSE_AFTER_FAILURE_S: Final = 0.05
 """How long a client waits after a connection failed, lest an absent server is asked thousands of times a second."""
 
@@ -52,21 +55,25 @@ class Engine:
 
     async def run(self, seconds: float | None, operations: int | None) -> Recording:
         """Run one block of so many seconds behind the warm-up, or of exactly so many operations, warm-up included."""
-        loop = asyncio.get_running_loop()
-        await self._write_all(self._plan.refill())
         self._stopped = False
+        put_back = await self._write_all(self._plan.refill())
+        self._plan.stock(operations or int((seconds or 0) * STOCK_PER_S))
         await self._connect_some()
+        loop = asyncio.get_running_loop()
         block = _Block(self, loop, self._plan.draw, self._load, self._seed, seconds, operations)
         self._seed += 1
-        return await self._through(block)
+        recording = await self._through(block)
+        for code in put_back.failures.values():  # else deletes of what is not there would look like deletes
+            recording.add("put back", recording.began, recording.began, recording.began, 0, code)
+        return recording
 
     async def setup(self) -> Recording:
         """Put what has to lie there."""
+        self._stopped = False
         return await self._write_all(self._plan.setup())
 
     async def _write_all(self, requests: Iterator[Request]) -> Recording:
         """Do all of these, as a closed loop of the load's clients, and record them like any block."""
-        self._stopped = False
         await self._connect_some()
         closed = Load(concurrency=self._load.concurrency, timeout_s=self._load.timeout_s)
         endless = _Block(self, asyncio.get_running_loop(), lambda: next(requests, None), closed, 0, None, None)

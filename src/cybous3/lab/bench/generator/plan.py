@@ -7,6 +7,7 @@ objects: each puts, and deletes, its own share of them, and reads all.
 
 import random
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +20,7 @@ from cybous3.lab.bench.workload import Workload
 
 LIST_PAGE: Final = 1000
 PREBUILT_MAX: Final = 20_000
-"""So many requests are kept ready; of more objects each is signed when it is sent, which costs a few microseconds."""
+"""So many requests are made before the clock starts; beyond that each is signed when it is sent: some microseconds."""
 
 _UPLOAD_ID: Final = re.compile(rb"<UploadId>([^<]+)</UploadId>")
 
@@ -49,17 +50,17 @@ class Plan:
         self._present = list(range(share.index, workload.objects, share.of))  # what `delete` may delete
         self._gone: list[int] = []
         self._ready: dict[tuple[str, int], Request] = {}
+        self._pool: deque[Request] = deque()
         self._draw = self._kinds()[workload.kind]
         self._mix = [*workload.mix], [*workload.mix.values()]
 
     def _kinds(self) -> Mapping[str, Callable[[], Request | None]]:
-        one = partial(partial, self._of_any)
         return {
             "put": self._put_new,
-            "get": one("get", self.get),
-            "stat": one("stat", self.stat),
-            "list": one("list", self.list),
-            "range": one("", self.range),
+            "get": partial(self._of_any, self.get),
+            "stat": partial(self._of_any, self.stat),
+            "list": partial(self._of_any, self.list),
+            "range": lambda: self.range(self._any()),
             "delete": self._delete_one,
             "mixed": self._mixed,
             "multipart": self._multipart,
@@ -82,17 +83,32 @@ class Plan:
             self._present.append(index)
             yield self._put_at(index)
 
+    def stock(self, operations: int) -> None:
+        """Make ready, before the clock starts, what can be: requests to the objects, and so many writes of new ones."""
+        kind = self._workload.kind
+        if kind == "put":
+            wanted = min(operations, PREBUILT_MAX) - len(self._pool)
+            self._pool.extend(self.put(*self._new()) for _ in range(wanted))
+        made_for = {"get": [self.get], "stat": [self.stat], "list": [self.list], "mixed": [self.get, self.stat]}
+        for make in made_for.get(kind, []):
+            for index in range(self._workload.objects if self._workload.objects <= PREBUILT_MAX else 0):
+                self._kept(make, index)
+
     def draw(self) -> Request | None:
         """Return the next operation, None when there is nothing left to do it to."""
         return self._draw()
 
-    def _of_any(self, kept: str, make: Callable[[int], Request]) -> Request:
-        index = int(self._rng.random() * self._workload.objects)
-        if not kept or self._workload.objects > PREBUILT_MAX:
-            return make(index)
-        request = self._ready.get((kept, index))
+    def _any(self) -> int:
+        return int(self._rng.random() * self._workload.objects)
+
+    def _of_any(self, make: Callable[[int], Request]) -> Request:
+        index = self._any()
+        return self._kept(make, index) if self._workload.objects <= PREBUILT_MAX else make(index)
+
+    def _kept(self, make: Callable[[int], Request], index: int) -> Request:
+        request = self._ready.get((make.__name__, index))
         if request is None:
-            request = self._ready[kept, index] = make(index)
+            request = self._ready[make.__name__, index] = make(index)
         return request
 
     def _key(self, index: int) -> str:
@@ -142,7 +158,7 @@ class Plan:
         return f"{self._prefix}n{self._share.index}-{self._made:08d}", self._workload.sizes.sample(self._rng)
 
     def _put_new(self) -> Request:
-        return self.put(*self._new())
+        return self._pool.popleft() if self._pool else self.put(*self._new())
 
     def _delete_one(self) -> Request | None:
         if not self._present:
@@ -157,7 +173,7 @@ class Plan:
             return self.delete(self._spare.pop()[0])
         if op in {"put", "delete"}:  # what nobody has written yet cannot be deleted
             return self._put_spare()
-        return self._of_any(op, self.get if op == "get" else self.stat)
+        return self._of_any(self.get if op == "get" else self.stat)
 
     def _put_spare(self) -> Request:
         key, size = self._new()
