@@ -115,6 +115,7 @@ def _settings(_context: click.Context, parameter: click.Parameter, given: Sequen
 @click.option(
     "--save", type=click.Path(path_type=Path, dir_okay=False), help="Append the pairs to this file (NAME.pairs.jsonl)."
 )
+@click.option("--calibrate", is_flag=True, help="Only compare A with itself: how noisy is this machine?")
 @click.option("--self-test", "self_test", is_flag=True, help="Test the detector itself, on recorded pairs.")
 @click.option(
     "--recording",
@@ -137,8 +138,10 @@ def compare_command(session: Session, *, sides: Sequence[str], self_test: bool, 
             raise click.UsageError("--self-test takes no sides")
         _self_test(session.out, options["recorded"])
         return
+    if options["calibrate"]:
+        sides = [*sides[:1], *sides[:1]] if len(sides) == 1 else []
     if len(sides) != 2:  # noqa: PLR2004  # A and B
-        raise click.UsageError("name two sides: A and B")
+        raise click.UsageError("name A for --calibrate" if options["calibrate"] else "name two sides: A and B")
     a, b = (side_of(word) for word in sides)
     if isinstance(a, Saved) and isinstance(b, Saved):
         _finish(session.out, *_stored(session.out, a, b, options))
@@ -227,8 +230,8 @@ def _live(out: Out, sides: Sequence[Contender], options: Mapping[str, Any]) -> t
     workload = Workload(kind, sizes, options["objects"], 1)
     trial = _Trial(out, _plan(options), workload, Load(options["concurrency"], options["rate"]), options["save"])
     calibration = trial.run("A against itself", sides[0], sides[0])
-    if calibration.interrupted:
-        return calibration, calibration, ()
+    if calibration.interrupted or options["calibrate"]:
+        return calibration, calibrated(calibration, calibration), ()
     found = trial.run("B against A", sides[0], sides[1])
     return calibration, calibrated(calibration, found), ()
 

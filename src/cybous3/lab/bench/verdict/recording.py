@@ -28,7 +28,7 @@ class NotARecording(CybousError):
     exit_code = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
     """Pairs in the order in which they were run. `equal`: both sides were the same build with the same settings."""
 
