@@ -65,11 +65,11 @@ EXTRA_SYNC = """
 EXTRA_STATEMENT = """
     from cybous3.server.meta.sqlite.committer import Committer
     run = Committer.run
-    def twice(self, mutation, *arguments):
+    def twice(self, mutation, *arguments, **named):
         def mutate(connection):
             connection.execute("SELECT 1")
             return mutation(connection)
-        return run(self, mutate, *arguments)
+        return run(self, mutate, *arguments, **named)
     Committer.run = twice
 """
 EXTRA_ROUND_TRIP = """

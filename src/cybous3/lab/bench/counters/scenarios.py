@@ -48,8 +48,9 @@ START: Final = (
 )
 
 
-# Threads of one transfer may derive the same key twice, or share a connection that is free just then.
-THREADS: Final = (*START, "aead.keys", "hash.hmac", "http.connections")
+# Threads of one transfer may derive the same key twice, share a connection that is free just then, and what they note
+# is committed in groups, as it comes.
+THREADS: Final = (*START, "aead.keys", "hash.hmac", "hash.sha384", "http.connections", "sql.begin", "sql.commit")
 
 
 def _nothing(_: Caller | Client, __: int) -> None:
