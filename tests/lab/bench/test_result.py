@@ -3,6 +3,7 @@ import json
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import pytest
 from hypothesis import given
@@ -89,6 +90,22 @@ def test_runs_come_back_from_the_file_as_they_were(tmp_path: Path) -> None:
     save([second], path)
     assert load(path) == (first, second)
     assert (first.started, second.started) == (5.0, 0.0)
+
+
+def test_a_disk_that_fills_up_leaves_the_runs_before_readable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save(run(), tmp_path / "x.jsonl")
+    real = Path.open
+
+    def small(self: Path, *arguments: str, **more: str) -> IO[str]:
+        with real(self, "a") as file:
+            file.write("{half a li")
+        return real(Path("/dev/full"), *arguments, **more)  # type: ignore[call-overload, no-any-return]  # passed on
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", small)
+        with pytest.raises(OSError, match="No space left"):
+            save(run(), path)
+    assert load(path) == (run(),)
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,11 @@ A file holds one Run a line (JSON lines). `write_csv` and `write_hlog` write the
 
 import csv
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
@@ -275,8 +277,14 @@ def save(runs: Run | Sequence[Run], path: Path) -> Path:
     """Append runs to a JSON lines file, one a line, making its folder. OSError where the disk does not take it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [json.dumps(run.to_json(), ensure_ascii=False) for run in ([runs] if isinstance(runs, Run) else runs)]
-    with path.open("a", encoding="utf-8") as file:
-        file.write("".join(f"{line}\n" for line in lines))
+    before = path.stat().st_size if path.exists() else 0
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write("".join(f"{line}\n" for line in lines))
+    except OSError:
+        with suppress(OSError):  # the disk is full, not broken: half a line would make the whole file unreadable
+            os.truncate(path, before)
+        raise
     return path
 
 

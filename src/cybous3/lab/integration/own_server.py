@@ -42,7 +42,15 @@ def own_server(folder: Path) -> Iterator[Access]:
     command = [sys.executable, "-m", "cybous3.cli.swifts3", "serve", "--data", str(data)]
     command += ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)  # noqa: S603  # our own program
+        process = subprocess.Popen(  # noqa: S603  # our own program
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            # Ctrl-C is for us: what a check or a benchmark made is removed while the server still answers.
+            start_new_session=True,
+        )
     try:
         instance = _ready(process, data, log)
         yield Access(instance.endpoint, root, instance.region)
