@@ -7,7 +7,7 @@ import click
 
 from cybous3.cli.options import Session, session_options
 from cybous3.cli.output import Out, human_bytes, printable
-from cybous3.cli.transfers import Movers, folder_path, movers, progress_bar, stdin_bytes, stdout_bytes
+from cybous3.cli.transfers import Movers, folder_path, movers, plaintext_option, progress_bar, stdin_bytes, stdout_bytes
 from cybous3.client.transfer.errors import NotFoundHere, Unusable
 from cybous3.client.transfer.files import Listed, Unreadable
 from cybous3.client.transfer.localpath import local_path, stored_path
@@ -40,6 +40,7 @@ def group() -> None:
 @click.option("--meta", metavar="KEY=VALUE", multiple=True, help="Attach something to the file, sealed. Repeatable.")
 @click.option("--force", is_flag=True, help="Overwrite even what somebody else wrote since this machine saw it last.")
 @click.option("--no-overwrite", is_flag=True, help="Fail if the vault holds the file already.")
+@plaintext_option
 @session_options()
 def put(  # one argument an option
     session: Session,
@@ -50,6 +51,7 @@ def put(  # one argument an option
     meta: tuple[str, ...],
     force: bool,
     no_overwrite: bool,
+    plaintext: bool,
 ) -> None:
     """Encrypt the file LOCAL and store it as REMOTE.
 
@@ -59,7 +61,7 @@ def put(  # one argument an option
         raise Unusable(f"{local}: is a folder", hint="whole trees go through: cybs3 folders put")
     path = _remote_name(local, remote)
     about = About(content_type, _attached(meta), force=force, absent=no_overwrite)
-    with movers(session) as moving:
+    with movers(session, plaintext=plaintext) as moving:
         moving.files.check_place(path)
         if local == "-":
             with progress_bar(session.out, path, None) as progress:
@@ -75,9 +77,12 @@ def put(  # one argument an option
 @click.argument("remote")
 @click.argument("local", required=False)
 @click.option("--no-overwrite", is_flag=True, help="Fail if the local file exists already.")
+@plaintext_option
 @accept_rollback_option
 @session_options()
-def get(session: Session, *, remote: str, local: str | None, no_overwrite: bool, accept_rollback: bool) -> None:
+def get(
+    session: Session, *, remote: str, local: str | None, no_overwrite: bool, plaintext: bool, accept_rollback: bool
+) -> None:
     """Fetch the file REMOTE, verify and decrypt it into LOCAL.
 
     LOCAL "-" writes to standard output. It defaults to the file's name here; an existing folder takes the file in.
@@ -87,7 +92,8 @@ def get(session: Session, *, remote: str, local: str | None, no_overwrite: bool,
         _stream(session, path, 0, None, accept_rollback=accept_rollback)
         return
     target = _local_name(path, local)
-    with movers(session, accept_rollback=accept_rollback) as moving, progress_bar(session.out, path, None) as progress:
+    moving_from = movers(session, accept_rollback=accept_rollback, plaintext=plaintext)
+    with moving_from as moving, progress_bar(session.out, path, None) as progress:
         stored = moving.down.get_file(path, target, Restore(overwrite=not no_overwrite, folders=False), progress)
     session.out.result(
         _described(stored) | {"local": str(target)}, f"{printable(str(target))}  {human_bytes(stored.size)}"

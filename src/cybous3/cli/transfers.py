@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+import click
+
 from cybous3.cli.opening import Opened, open_vault
 from cybous3.cli.options import Session
 from cybous3.cli.output import Out
 from cybous3.client.stores.port import Store
+from cybous3.client.transfer.errors import Unusable
 from cybous3.client.transfer.files import Files
 from cybous3.client.transfer.journal import Journals
 from cybous3.client.transfer.localpath import stored_path
@@ -21,6 +24,16 @@ if TYPE_CHECKING:
     from cybous3.client.transfer.copying import Copier
     from cybous3.client.transfer.download import Downloader
     from cybous3.client.transfer.upload import Uploader
+
+
+_PLAINTEXT_VARIABLE = "CYBS3_BENCHMARK_PLAINTEXT"
+plaintext_option = click.option(
+    "--no-encryption",
+    "plaintext",
+    is_flag=True,
+    hidden=True,
+    help="Benchmark only: send the content in clear. Needs CYBS3_BENCHMARK_PLAINTEXT=1; nothing else reads the result.",
+)
 
 
 class Movers(NamedTuple):
@@ -59,10 +72,23 @@ class Movers(NamedTuple):
 
 
 @contextmanager
-def movers(session: Session, *, accept_rollback: bool = False) -> Iterator[Movers]:
-    """Open the vault the command names, for the length of the context."""
+def movers(session: Session, *, accept_rollback: bool = False, plaintext: bool = False) -> Iterator[Movers]:
+    """Open the vault the command names, for the length of the context. `plaintext`: see `plaintext_option`."""
+    if plaintext and os.environ.get(_PLAINTEXT_VARIABLE) != "1":
+        raise Unusable(
+            "--no-encryption is for benchmarks alone: what it sends can be read by anybody who holds the bucket",
+            hint=f"a benchmark sets {_PLAINTEXT_VARIABLE}=1 as well",
+        )
     with open_vault(session, accept_rollback=accept_rollback) as opened:
-        yield movers_of(opened, accept_rollback=accept_rollback)
+        moving = movers_of(opened, accept_rollback=accept_rollback)
+        yield _in_clear(session, moving) if plaintext else moving
+
+
+def _in_clear(session: Session, moving: Movers) -> Movers:
+    from cybous3.client.transfer.passthrough import without_encryption  # noqa: PLC0415  # only benchmarks
+
+    session.out.warn("no encryption: for benchmarks alone")
+    return moving._replace(around=without_encryption(moving.around))
 
 
 def movers_of(opened: Opened, *, accept_rollback: bool = False) -> Movers:

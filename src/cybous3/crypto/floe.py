@@ -29,7 +29,8 @@ OVERHEAD = 4 + NONCE_LEN + TAG_LEN
 """Bytes a segment adds to its plaintext."""
 ROTATION_SHIFT = 20
 SEGMENTS_MAX = 2**40
-_FRONT = 4 + NONCE_LEN
+FRONT_LEN = 4 + NONCE_LEN
+"""Bytes of a segment before its ciphertext."""
 _NOT_FINAL = b"\xff\xff\xff\xff"
 _MESSAGE_KEY_LEN = 48
 
@@ -117,10 +118,13 @@ class FloeWriter:
         nonce = self._entropy(NONCE_LEN)
         view = memoryview(out)
         view[:4] = struct.pack(">I", stored) if final else _NOT_FINAL
-        view[4:_FRONT] = nonce
+        view[4:FRONT_LEN] = nonce
         aad = struct.pack(">QB", index, final)
-        self._keys.cipher(index).encrypt_into(nonce, plaintext, aad, view[_FRONT:stored])
+        self._seal(index, nonce, plaintext, aad, view[FRONT_LEN:stored])
         return stored
+
+    def _seal(self, index: int, nonce: bytes, plaintext: Bytes, aad: bytes, out: memoryview) -> None:
+        self._keys.cipher(index).encrypt_into(nonce, plaintext, aad, out)
 
     def encrypt_segment(self, index: int, plaintext: Bytes, *, final: bool) -> bytes:
         """As `encrypt_segment_into`, into fresh bytes."""
@@ -247,12 +251,12 @@ def _open_segment(keys: FloeKeys, index: int, segment: Bytes, out: bytearray | m
     field = struct.pack(">I", size) if final else _NOT_FINAL
     aad = struct.pack(">QB", index, final)
     # The views end with the block: one that lived on in a traceback would keep the caller from resizing his buffer.
-    with memoryview(segment) as view, view[_FRONT:] as sealed, memoryview(out)[:plain_len] as target:
+    with memoryview(segment) as view, view[FRONT_LEN:] as sealed, memoryview(out)[:plain_len] as target:
         # format-v1 §5.5: the length field is outside the GCM tag, so this check is not optional
         if bytes(view[:4]) != field:
             raise Damaged(f"segment {index} does not say its own length")
         try:
-            keys.cipher(index).decrypt_into(bytes(view[4:_FRONT]), sealed, aad, target)
+            keys.cipher(index).decrypt_into(bytes(view[4:FRONT_LEN]), sealed, aad, target)
         except InvalidTag as error:
             target[:] = bytes(plain_len)  # the caller's buffer keeps no byte that was not authenticated
             raise Damaged(f"segment {index} does not verify") from error

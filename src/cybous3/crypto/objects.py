@@ -12,7 +12,7 @@ It does not wrap the data key (wrap), does not know names beyond the information
 import struct
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from blake3 import blake3
 
@@ -34,8 +34,11 @@ from cybous3.crypto.primitives import (
 )
 
 MAGIC = b"CYBS3\0"
+PLAIN_MAGIC = b"CYBS3P"
+"""What objects of `passthrough` begin with: a benchmark's, in clear, and never opened here."""
 VERSION, SUITE = 1, 1
 FLAG_PADDED, FLAG_ZSTD, FLAG_ALIGNED = 1, 2, 4
+PLAIN_REFUSED = "this object was written without encryption, by a benchmark: it is not opened"
 ID_LEN = 16
 DEK_LEN = 32
 DIGEST_LEN = 32
@@ -92,6 +95,8 @@ class Immutable(NamedTuple):
         if len(front) < IMMUTABLE_LEN:
             raise (Truncated if MAGIC.startswith(bytes(front[:6])) else Malformed)("the header is cut short")
         magic, version, suite, seg_log2, flags, header_len, vault_id, object_id = _IMMUTABLE.unpack_from(front)
+        if magic == PLAIN_MAGIC:
+            raise UnsupportedFormat(PLAIN_REFUSED)
         if magic != MAGIC:
             raise Malformed("this is not a CybS3 object")
         if version != VERSION:
@@ -136,6 +141,8 @@ class Footer(NamedTuple):
 class KeyedHasher:
     """Keyed BLAKE3 of an object's plaintext, fed front to back; a plain hash would confirm guesses at the content."""
 
+    reads = True  # whether the digest depends on what is fed
+
     def __init__(self, key: bytes) -> None:
         self._hasher = blake3(key=key)
         self.length = 0
@@ -157,7 +164,7 @@ class ObjectWriter:
     """
 
     def __init__(
-        self, front: "_Front", floe: FloeKeys, entropy: Entropy, done: Iterable[range], total: int | None
+        self, front: "Front", floe: FloeKeys, entropy: Entropy, done: Iterable[range], total: int | None
     ) -> None:
         """Use `create` or `resume`."""
         self._front = front
@@ -181,7 +188,7 @@ class ObjectWriter:
         object_id: bytes | None = None,
         seg_log2: int = SEG_LOG2_DEFAULT,
         aligned: bool = False,
-    ) -> "ObjectWriter":
+    ) -> Self:
         """Begin a new object under a data key that no other object has; a changed file is a new object.
 
         `Malformed` if the metadata do not fit into a header of 65,535 bytes.
@@ -195,7 +202,7 @@ class ObjectWriter:
         flags = FLAG_ALIGNED if aligned else 0
         immutable = Immutable(seg_log2, flags, header_len, vault_id, object_id)
         layout = immutable.layout
-        front = _Front.seal(immutable, keys, metadata, padded, entropy)
+        front = Front.seal(immutable, keys, metadata, padded, entropy)
         floe = FloeKeys(keys.data, entropy(IV_LEN), front.body_aad, layout.segment_len)
         return cls(front, floe, entropy, (), None)
 
@@ -209,7 +216,7 @@ class ObjectWriter:
         entropy: Entropy,
         done: Iterable[range] = (),
         total: int | None = None,
-    ) -> "ObjectWriter":
+    ) -> Self:
         """Continue an object from its stored prologue, under the same keys; only for a source that did not change.
 
         `done`: the segments that were delivered; `total`: how many there are, if known. Raises as `ObjectReader`.
@@ -220,6 +227,11 @@ class ObjectWriter:
     def hasher(self) -> KeyedHasher:
         """Return a fresh hasher for the plaintext; feed it in order, from whatever thread reads the source."""
         return KeyedHasher(self._front.keys.hash)
+
+    def room(self, out: memoryview, size: int) -> memoryview | None:
+        """Return where in `out` the plaintext of the next segment may be put; None: anywhere but there."""
+        del out, size
+        return None
 
     def encrypt_segment_into(self, index: int, plaintext: Bytes, out: bytearray | memoryview, *, final: bool) -> int:
         """Seal segment `index` into the front of `out`; returns its length, len(plaintext) + 32.
@@ -248,7 +260,7 @@ class ObjectWriter:
 class ObjectReader:
     """Opens one object. First `open` with its front, then `open_footer`, then segments, in any order, any thread."""
 
-    def __init__(self, front: "_Front", floe: FloeKeys) -> None:
+    def __init__(self, front: "Front", floe: FloeKeys) -> None:
         """Use `open`."""
         self._front = front
         self._floe = floe
@@ -258,7 +270,7 @@ class ObjectReader:
         self.immutable = front.header[:IMMUTABLE_LEN]
 
     @classmethod
-    def open(cls, front: Bytes, *, vault_id: bytes, dek: bytes) -> "ObjectReader":
+    def open(cls, front: Bytes, *, vault_id: bytes, dek: bytes) -> Self:
         """Open the prologue, given bytes of the object from offset 0 (`prologue_len(front)` of them or more).
 
         `Truncated` when the bytes given do not hold the prologue, `CannotOpen` for a wrong key or vault, `Damaged` for
@@ -288,7 +300,10 @@ class ObjectReader:
         if object_len is not None and object_len != expected:
             kind = Truncated if object_len < expected else Damaged
             raise kind(f"the object has {object_len} bytes instead of {expected}")
-        return OpenObject(self, Footer(plaintext_len, segments, generation, digest), FloeReader(self._floe, stored_len))
+        return self._opened(Footer(plaintext_len, segments, generation, digest), FloeReader(self._floe, stored_len))
+
+    def _opened(self, footer: Footer, floe: FloeReader) -> "OpenObject":
+        return OpenObject(self, footer, floe)
 
     def stream(self) -> "ObjectStream":
         """Return a reader for one pass over what follows the prologue, front to back, without a known length."""
@@ -316,6 +331,10 @@ class OpenObject:
     def segment_stored_len(self, index: int) -> int:
         """Return the length of segment `index` in the stored object."""
         return self._floe.stored_len(index)
+
+    def plaintext_of(self, index: int, segment: memoryview, scratch: bytearray) -> memoryview:
+        """Open segment `index` and return its plaintext, which stands in `scratch` until that is used again."""
+        return memoryview(scratch)[: self.decrypt_segment_into(index, segment, scratch)]
 
     def decrypt_segment_into(self, index: int, segment: Bytes, out: bytearray | memoryview) -> int:
         """Open segment `index`, whole, into the front of `out`; returns the plaintext length. `out` is the caller's.
@@ -369,6 +388,13 @@ class ObjectStream:
         release(plaintext)
 
 
+def refuse_plain(front: memoryview) -> memoryview:
+    """Return the front of an object, unless `passthrough` wrote it: UnsupportedFormat, before any key is used."""
+    if bytes(front[: len(PLAIN_MAGIC)]) == PLAIN_MAGIC:
+        raise UnsupportedFormat(PLAIN_REFUSED)
+    return front
+
+
 def prologue_len(front: Bytes) -> int:
     """How many bytes from offset 0 `ObjectReader.open` needs; from the first 44, which are not yet authenticated."""
     return Immutable.parse(front).layout.prologue_len
@@ -415,7 +441,7 @@ def open_object(stored: bytes, *, vault_id: bytes, dek: bytes) -> tuple[ObjectMe
     return opened.metadata, plaintext
 
 
-class _Front(NamedTuple):
+class Front(NamedTuple):
     """A header with the keys that made or opened it."""
 
     immutable: Immutable
@@ -424,19 +450,21 @@ class _Front(NamedTuple):
     header: bytes
 
     def __repr__(self) -> str:
-        return "_Front()"
+        return "Front()"
 
     @staticmethod
     def seal(
         immutable: Immutable, keys: ObjectKeys, metadata: ObjectMetadata, padded: bytes, entropy: Entropy
-    ) -> "_Front":
+    ) -> "Front":
+        """Make the header of a new object."""
         start = immutable.encode()
         # format-v1 §4.2, §4.3
         signed = start + gcm_seal(keys.metadata, b"cybs3/1/meta\0" + start, padded, entropy)
-        return _Front(immutable, keys, metadata, signed + hmac_sha384(keys.header, signed)[:HEADER_TAG_LEN])
+        return Front(immutable, keys, metadata, signed + hmac_sha384(keys.header, signed)[:HEADER_TAG_LEN])
 
     @staticmethod
-    def open(front: Bytes, vault_id: bytes, dek: bytes) -> "_Front":
+    def open(front: Bytes, vault_id: bytes, dek: bytes) -> "Front":
+        """Verify and open a header. Raises as `ObjectReader.open`."""
         immutable = Immutable.parse(front)
         if len(front) < immutable.header_len:
             raise Truncated("the header is cut short")
@@ -451,7 +479,7 @@ class _Front(NamedTuple):
         padded = gcm_open(keys.metadata, b"cybs3/1/meta\0" + start, signed[IMMUTABLE_LEN:])
         if padded is None:
             raise Damaged("the metadata do not verify")
-        return _Front(immutable, keys, ObjectMetadata.decode(padded), header)
+        return Front(immutable, keys, ObjectMetadata.decode(padded), header)
 
     @property
     def body_aad(self) -> bytes:
@@ -469,8 +497,8 @@ class _Front(NamedTuple):
         return sha384_256(self.header[:-HEADER_TAG_LEN])
 
 
-def _open_prologue(front: Bytes, vault_id: bytes, dek: bytes) -> tuple[_Front, FloeKeys]:
-    opened = _Front.open(front, vault_id, dek)
+def _open_prologue(front: Bytes, vault_id: bytes, dek: bytes) -> tuple[Front, FloeKeys]:
+    opened = Front.open(front, vault_id, dek)
     layout = opened.immutable.layout
     floe_start = layout.prologue_len - FLOE_HEADER_LEN
     if len(front) < layout.prologue_len:

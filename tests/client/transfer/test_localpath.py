@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cybous3.client.transfer.localpath import BadPath, UnsafePath, inside, local_path, stored_path
+from cybous3.client.transfer.localpath import BadPath, Ground, UnsafePath, inside, local_path, stored_path
 
 ESCAPES = ["", "/", "/etc/passwd", "..", "a/..", "../a", "a/../../b", "./a", "a//b", "a/", "a\0b", "a/" + "x" * 256]
 WINDOWS = [
@@ -69,3 +69,20 @@ def test_stored_paths_are_plain(given_: str, stored: str) -> None:
 def test_a_stored_path_has_only_names(bad: str) -> None:
     with pytest.raises(BadPath):
         stored_path(bad)
+
+
+def test_a_folder_of_the_destination_is_examined_once_and_again_when_it_is_another(tmp_path: Path) -> None:
+    """A link planted in the middle of a restore must not carry the rest of it elsewhere."""
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    ground = Ground(root)
+    assert ground.ready("a/b/one") == root / "a" / "b" / "one"
+    assert ground.ready("a/b/two").parent.is_dir()
+    (root / "a" / "b").rmdir()
+    (root / "a" / "b").symlink_to(elsewhere)
+    with pytest.raises(UnsafePath):
+        ground.ready("a/b/three")
+    (root / "a" / "b").unlink()
+    assert ground.ready("a/b/three").parent.is_dir()
+    with pytest.raises(UnsafePath):
+        ground.ready("../x")

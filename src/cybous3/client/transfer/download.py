@@ -13,14 +13,14 @@ import stat
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from threading import Lock, local
+from threading import Lock
 from typing import Any, BinaryIO, Protocol
 
 from cybous3.client.stores.port import Store
 from cybous3.client.transfer.errors import Unusable
 from cybous3.client.transfer.journal import Journal, Journals
 from cybous3.client.transfer.opening import Opened, Opener
-from cybous3.client.transfer.parallel import all_of, in_order
+from cybous3.client.transfer.parallel import Buffers, all_of, in_order
 from cybous3.client.transfer.port import AS_IT_WAS, Progress, Restore, Stored, Surroundings, no_progress
 from cybous3.crypto.errors import CryptoError, Damaged
 from cybous3.crypto.layout import RangePlan
@@ -44,7 +44,7 @@ class Downloader:
         self._around = around
         self._journals = journals
         self._limits = around.limits
-        self._buffers = local()
+        self._buffers = Buffers()
 
     def get_file(
         self,
@@ -135,23 +135,16 @@ class Downloader:
         self._opener.fetch(opened, start, segment)
         opened.object.decrypt_segment(0, segment)
 
-    def _scratch(self, segment_len: int) -> bytearray:
-        """Return this thread's buffer for the plaintext of one segment."""
-        held: bytearray | None = getattr(self._buffers, "plain", None)
-        if held is None or len(held) != segment_len:
-            held = self._buffers.plain = bytearray(segment_len)
-        return held
-
     def copy_window(self, opened: Opened, plan: RangePlan, write: _Write) -> int:
         """Fetch, open and write the segments of one window; return its plaintext bytes."""
-        stored = memoryview(bytearray(plan.stored_stop - plan.stored_start))
+        length = plan.stored_stop - plan.stored_start
+        stored = memoryview(self._buffers.take("stored", length))[:length]
         self._opener.fetch(opened, plan.stored_start, stored)
         size = opened.object.layout.segment_len
-        plain = self._scratch(size)
+        plain = self._buffers.take("plain", size)
         for position, index in enumerate(range(plan.first_segment, plan.stop_segment)):
             segment = stored[position * size : (position + 1) * size]
-            count = opened.object.decrypt_segment_into(index, segment, plain)
-            write(memoryview(plain)[:count], index * opened.object.layout.capacity)
+            write(opened.object.plaintext_of(index, segment, plain), index * opened.object.layout.capacity)
         return plan.length
 
 

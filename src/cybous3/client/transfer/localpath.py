@@ -85,6 +85,39 @@ def inside(root: Path, path: Path) -> Path:
     return path
 
 
+class Ground:
+    """A destination that a tree is restored into: every file's folder is made and found to be inside, once a folder.
+
+    A folder that was found inside is known again by what it is, not by its name: if another one stands there, or a
+    link leads to another, it is examined anew. Safe from many threads.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._known: dict[str, tuple[int, int]] = {}
+
+    def ready(self, stored: str) -> Path:
+        """Return the path below the destination for the stored path, its folder being there. UnsafePath, OSError."""
+        target = local_path(self._root, stored)
+        folder = os.path.dirname(target)  # noqa: PTH120  # for speed
+        known = self._known.get(folder)
+        if known is None or known != _identity(folder):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            before = _identity(folder)
+            inside(self._root, target)
+            if before is not None and before == _identity(folder):
+                self._known[folder] = before
+        return target
+
+
+def _identity(folder: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(folder)  # noqa: PTH116  # for speed
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def stored_path(relative: PurePosixPath | str) -> str:
     """Return the stored form of a relative local path: components joined by "/", no empty, "." or ".." among them."""
     text = relative.as_posix() if isinstance(relative, PurePosixPath) else relative

@@ -16,7 +16,7 @@ from cybous3.client.transfer.port import Stored, Surroundings
 from cybous3.crypto.errors import Truncated
 from cybous3.crypto.layout import FOOTER_LEN, HEADER_FETCH_LEN, IMMUTABLE_LEN
 from cybous3.crypto.metadata import DIRECTORY
-from cybous3.crypto.objects import ObjectReader, OpenObject, prologue_len
+from cybous3.crypto.objects import OpenObject, prologue_len
 
 ENTRY = "cybs3"
 """The metadata entry that holds the wrapped key (format-v1 §7)."""
@@ -53,9 +53,10 @@ class Opener:
             )
         if len(front) < IMMUTABLE_LEN:
             raise Truncated("the object is cut off inside its header")
+        front = self._around.sealing.front(front)
         dek = self._vault.data_key(path, bytes(front[:IMMUTABLE_LEN]), info.metadata)
         front = self._whole_prologue(key, info, front)
-        reader = ObjectReader.open(front, vault_id=self._vault.vault_id, dek=dek)
+        reader = self._around.sealing.open(front, vault_id=self._vault.vault_id, dek=dek)
         opened = reader.open_footer(self._end(key, info, front), info.size)
         self._check_age(path, key, reader.object_id, opened.footer.generation)
         return Opened(self._describe(path, key, info, opened), opened, front, info.size)

@@ -9,7 +9,7 @@ again, for each result anew. That cost a tenth of a small file, and its import a
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Thread, local
 from typing import Generic, NamedTuple, TypeVar
 
 from cybous3.core.errors import CybousError
@@ -91,6 +91,25 @@ def _finished(items: Iterable[T], work: Callable[[T], R], workers: int) -> Gener
             yield crew.take()[1]
     finally:
         crew.close()
+
+
+class Buffers:
+    """Buffers that a thread uses again: fresh memory is zeroed and mapped page by page, which costs as much as hashing.
+
+    What `take` returns holds what was there before, is at least as long as asked, and is this thread's until it takes
+    one of the same name again.
+    """
+
+    def __init__(self) -> None:
+        self._held = local()
+
+    def take(self, name: str, length: int) -> bytearray:
+        """Return the thread's buffer of this name."""
+        held: bytearray | None = getattr(self._held, name, None)
+        if held is None or len(held) < length:
+            held = bytearray(length)
+            setattr(self._held, name, held)
+        return held
 
 
 class _Done(NamedTuple, Generic[R]):

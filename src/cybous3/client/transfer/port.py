@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from cybous3.client.keys.state import Seen
+from cybous3.crypto.objects import ObjectReader, ObjectWriter, refuse_plain
 from cybous3.crypto.primitives import Entropy
 
 
@@ -133,6 +134,18 @@ class Limits(NamedTuple):
     memory: int = 72 * 1024 * 1024  # bytes of buffers, over all parts under way
 
 
+class Sealing(NamedTuple):
+    """How objects are made and opened: as the format says, or as a benchmark wants it (`passthrough`)."""
+
+    create: Callable[..., ObjectWriter] = ObjectWriter.create
+    resume: Callable[..., ObjectWriter] = ObjectWriter.resume
+    open: Callable[..., ObjectReader] = ObjectReader.open
+    front: Callable[[memoryview], memoryview] = refuse_plain
+
+
+SEALED = Sealing()
+
+
 class Surroundings(NamedTuple):
     """What every transfer of one command shares."""
 
@@ -142,3 +155,4 @@ class Surroundings(NamedTuple):
     now_ms: Callable[[], int]
     limits: Limits = Limits()
     accept_rollback: bool = False
+    sealing: Sealing = SEALED

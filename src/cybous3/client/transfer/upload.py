@@ -20,7 +20,7 @@ from cybous3.client.stores.errors import NoSuchUpload, NotFound, PreconditionFai
 from cybous3.client.stores.port import Part, Store
 from cybous3.client.transfer.errors import Conflict, TooLarge
 from cybous3.client.transfer.journal import Journal, Journals
-from cybous3.client.transfer.parallel import all_of
+from cybous3.client.transfer.parallel import Buffers, all_of
 from cybous3.client.transfer.port import NOTHING_ABOUT, About, Progress, Stored, Surroundings, no_progress
 from cybous3.client.transfer.source import FileSource, read_full
 from cybous3.core.errors import CybousError
@@ -113,7 +113,7 @@ class Uploader:
 
     def _create(self, metadata: ObjectMetadata) -> tuple[ObjectWriter, bytes]:
         dek = self._around.entropy(DEK_LEN)
-        writer = ObjectWriter.create(
+        writer = self._around.sealing.create(
             vault_id=self._vault.vault_id, dek=dek, metadata=metadata, entropy=self._around.entropy
         )
         return writer, dek
@@ -282,6 +282,7 @@ class _LargeFile(_Multipart):
         self._source = source
         self._metadata = metadata
         self._journal = journal
+        self._buffers = Buffers()
 
     def run(self) -> Stored:
         resumed = self._resume()
@@ -328,9 +329,11 @@ class _LargeFile(_Multipart):
             self._abandon(upload_id)
             return None
         prologue = base64.b64decode(notes["prologue"], validate=True)
-        dek = self._vault.data_key(self._target.path, prologue[:IMMUTABLE_LEN], notes["entries"])
+        sealing, vault_id = self._around.sealing, self._vault.vault_id
+        immutable = bytes(sealing.front(memoryview(prologue))[:IMMUTABLE_LEN])
+        dek = self._vault.data_key(self._target.path, immutable, notes["entries"])
         listed = self._store.list_parts(self._target.key, upload_id)
-        probe = ObjectWriter.resume(prologue, vault_id=self._vault.vault_id, dek=dek, entropy=self._around.entropy)
+        probe = sealing.resume(prologue, vault_id=vault_id, dek=dek, entropy=self._around.entropy)
         geometry = PartGeometry(probe.layout, int(notes["part_segments"]))
         size, count = self._source.size, geometry.count(self._source.size)
         have = {
@@ -339,9 +342,9 @@ class _LargeFile(_Multipart):
             if part.number < count and part.size == geometry.part(part.number, size).stored_len
         }
         plans = [geometry.part(number, size) for number in have]
-        writer = ObjectWriter.resume(
+        writer = sealing.resume(
             prologue,
-            vault_id=self._vault.vault_id,
+            vault_id=vault_id,
             dek=dek,
             entropy=self._around.entropy,
             done=[range(plan.first_segment, plan.stop_segment) for plan in plans],
@@ -370,15 +373,16 @@ class _LargeFile(_Multipart):
         return self._complete(writer, upload_id, [*have.values(), *parts, final]), digest
 
     def _part(self, writer: ObjectWriter, upload_id: str, plan: PartPlan, digest: bytes) -> Part:
-        body = bytearray(plan.stored_len)
-        view, at = memoryview(body), 0
+        view, at = memoryview(self._buffers.take("body", plan.stored_len))[: plan.stored_len], 0
         if plan.has_prologue:
             at = len(writer.prologue)
             view[:at] = writer.prologue
         capacity, last = writer.layout.capacity, writer.layout.segments(self._source.size) - 1
-        plain = memoryview(bytearray(min(capacity, plan.plain_len)))
+        plain = memoryview(self._buffers.take("plain", capacity))
         for index in range(plan.first_segment, plan.stop_segment):
-            piece = plain[: min(capacity, self._source.size - index * capacity)]
+            size = min(capacity, self._source.size - index * capacity)
+            room = writer.room(view[at:], size)
+            piece = plain[:size] if room is None else room
             self._source.read_into(piece, index * capacity)
             at += writer.encrypt_segment_into(index, piece, view[at:], final=index == last)
         if digest:
@@ -415,7 +419,7 @@ class _Hashing:
     def _run(self) -> None:
         buffer = memoryview(bytearray(self._STEP))
         try:
-            for offset in range(0, self._source.size, self._STEP):
+            for offset in range(0, self._source.size if self._hasher.reads else 0, self._STEP):
                 piece = buffer[: min(self._STEP, self._source.size - offset)]
                 self._source.read_into(piece, offset)
                 self._hasher.update(piece)
