@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cybous3.lab.bench.rivals.lane import Lane, Measured
 from tests.support.shell import Shell
 
 pytestmark = pytest.mark.e2e
@@ -27,10 +28,11 @@ def test_an_unknown_server_is_refused(shell: Shell) -> None:
 
 @pytest.mark.slow
 def test_the_table_is_made_beside_rclone(shell: Shell, tmp_path: Path) -> None:
-    """rclone for real; moto is not installed and may not be; radosgw needs a cluster: rows with reasons."""
+    """Beside rclone for real; moto is not installed and may not be; radosgw needs a cluster: rows with reasons."""
     page = tmp_path / "vs.html"
     asked = ("rclone", "moto", "radosgw", *SHORT, "--offline", "--cache", str(tmp_path / "none"), "--plot", str(page))
-    shell.patch.setattr("cybous3.lab.bench.rivals.syncs.WRITES", 20)
+    for name, value in (("syncs.WRITES", 20), ("syncs._SETTLE_S", 0.1), ("lane.FRESH_KEYS", 256)):
+        shell.patch.setattr(f"cybous3.lab.bench.rivals.{name}", value)
     done = shell(*VS, *asked, "--json")
     assert done.code == 0, done
     servers = {item["name"]: item for item in json.loads(done.out)["servers"]}
@@ -47,11 +49,12 @@ def test_the_table_is_made_beside_rclone(shell: Shell, tmp_path: Path) -> None:
 
 
 def test_the_table_for_a_person_has_the_durability(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ours alone, nothing measured for long: what is printed, not how fast it is."""
+    """Ours alone, and every figure the same: what is printed, not how fast it is."""
     monkeypatch.setattr("cybous3.lab.bench.rivals.syncs.tracer", lambda: None)
-    monkeypatch.setattr("cybous3.lab.bench.wrk.available", lambda: None)
+    monkeypatch.setattr(Lane, "measure", lambda *_told: Measured(123.0))
     said = shell.ok(*VS, "radosgw", *SHORT)
     assert "strict" in said
+    assert said.count("123") == 6
     assert "fsyncs/write" in said
     assert "radosgw: not measured: needs a Ceph cluster" in said
     assert "syncs not counted: strace is not installed" in said

@@ -13,7 +13,7 @@ from cybous3.cli.shell import INTERRUPTED
 from cybous3.client.stores.connect import Access, open_store
 from cybous3.lab.bench.extras import need
 from cybous3.lab.bench.fingerprint import take
-from cybous3.lab.bench.modes import modes
+from cybous3.lab.bench.modes import vault_modes
 from cybous3.lab.bench.overhead import TARGET_PERCENT, Cost, Effort, Found, Word, measure
 from cybous3.lab.bench.plots import cost
 from cybous3.lab.bench.ramps import scratch_bucket
@@ -55,7 +55,8 @@ def overhead(session: Session, *, sizes: tuple[str, ...], folder: Path | None, *
             access = Access(bucketed.endpoint, bucketed.credentials, bucketed.region)
             store = open_store(access, bucketed.bucket or "")
             try:
-                found = measure(modes(store, Path(scratch)), effort, Path(scratch), session.out.note)
+                with vault_modes(store, Path(scratch)) as modes:
+                    found = measure(modes, effort, Path(scratch), session.out.note)
             finally:
                 store.close()
     costs = found.costs(options["target"])

@@ -138,6 +138,7 @@ def test_a_short_round_for_real_with_the_fallback_generator(tmp_path: Path, monk
     """Without wrk and strace: threads of Python make the figures, and the syncs say why they are not there."""
     monkeypatch.setattr("cybous3.lab.bench.wrk.available", lambda: None)
     monkeypatch.setattr("cybous3.lab.bench.rivals.syncs.tracer", lambda: None)
+    monkeypatch.setattr("cybous3.lab.bench.rivals.lane.FRESH_KEYS", 64)
     two = [RIVALS[0], RIVALS[1]] if chosen(("rclone",)) == RIVALS[:2] else []
     short = [row for row in rows(Effort(large=100_000)) if row.clients == 1 and row.name != "GET 4K c=1"]
     monkeypatch.setattr(vs, "rows", lambda _effort: tuple(short))

@@ -75,15 +75,15 @@ def test_rclone_answers_and_is_gone_afterwards(tmp_path: Path) -> None:
     program = rclone.RIVAL.provide(shelf(tmp_path))
     with started(rclone.RIVAL, program, tmp_path) as running:
         access = Access(running.target.endpoint, running.target.credentials, running.target.region)
-        buckets, store = open_buckets(access), open_store(access, "b")
-        buckets.create_bucket("b")
+        buckets, store = open_buckets(access), open_store(access, "bench")
+        buckets.create_bucket("bench")
         store.put("k", b"bytes")
         with store.get("k") as download:
             assert download.read() == b"bytes"
         store.close()
         buckets.close()
         assert running.target.durability == "none (no fsync)"
-        assert (running.data / "b" / "k").read_bytes() == b"bytes"
+        assert (running.data / "bench" / "k").read_bytes() == b"bytes"
         pid = running.target.server_pid
     assert pid is not None
     assert not psutil.pid_exists(pid)
