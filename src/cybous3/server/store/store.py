@@ -69,23 +69,33 @@ class Store:
         NoSuchBucket, PreconditionFailed, NoSuchKey (If-Match, absent), BadDigest, InvalidDigest, InvalidRequest,
         IncompleteBody, XAmzContentSHA256Mismatch, EntityTooLarge, InsufficientStorage.
         """
+        if digests.content_length is not None and digests.content_length <= self._inline_max:
+            record = self._record(spec, await self._ingest.receive_small(body, digests))
+            with in_s3_words():  # one transaction, which the index carries through or never begins
+                await self.index.objects.put(record, condition)
+            self.garbage_made.set()
+            return record
         async with self._ingest.receive(body, digests, self._inline_max) as received:
-            record = ObjectRecord(
-                bucket=spec.bucket,
-                key=spec.key,
-                size=received.judged.size,
-                etag=received.judged.etag,
-                modified_ms=self.now_ms(),
-                owner=spec.owner,
-                storage_class=spec.storage_class,
-                system=spec.system,
-                user=spec.user,
-                checksum=received.judged.checksum,
-                inline=received.inline,
-                extents=received.extents,
-            )
+            record = self._record(spec, received)
             await self._commit(received, lambda: self.index.objects.put(record, condition))
         return record
+
+    def _record(self, spec: ObjectSpec, received: Received) -> ObjectRecord:
+        judged = received.judged
+        return ObjectRecord(
+            bucket=spec.bucket,
+            key=spec.key,
+            size=judged.size,
+            etag=judged.etag,
+            modified_ms=self.now_ms(),
+            owner=spec.owner,
+            storage_class=spec.storage_class,
+            system=spec.system,
+            user=spec.user,
+            checksum=judged.checksum,
+            inline=received.inline,
+            extents=received.extents,
+        )
 
     async def head(self, bucket: str, key: str) -> ObjectRecord:
         """Return the current object. NoSuchBucket, NoSuchKey."""
