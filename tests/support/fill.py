@@ -54,4 +54,4 @@ def _rows(
 if __name__ == "__main__":
     place, bucket, count, *rest = sys.argv[1:]
     index = Path(place)
-    fill(index / "index.sqlite" if index.is_dir() else index, bucket, int(count), *rest[:1])
+    fill(index / "index.sqlite" if index.is_dir() else index, bucket, int(count), rest[0] if rest else "flat")
