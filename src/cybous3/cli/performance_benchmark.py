@@ -11,6 +11,7 @@ import click
 
 from cybous3.cli.options import Session, session_options
 from cybous3.cli.output import Out
+from cybous3.cli.performance_plots import draw, drawable, plot_option
 from cybous3.cli.performance_target import notes_told, open_target, results_folder, target_options, where
 from cybous3.core.sigv4.credentials import Credentials
 from cybous3.lab.bench.benchmark import Length, Subject, exit_code, measure, warnings
@@ -20,6 +21,7 @@ from cybous3.lab.bench.generator import Load
 from cybous3.lab.bench.generator.arrivals import Arrivals
 from cybous3.lab.bench.generator.ceiling import ceiling
 from cybous3.lab.bench.generator.load import CONNECTIONS_MAX
+from cybous3.lab.bench.plots.results import latencies
 from cybous3.lab.bench.recorder import Recording, write_raw
 from cybous3.lab.bench.report import COLUMNS, ceiling_line, circumstances, rows, used
 from cybous3.lab.bench.result import Block, Run, file_name, save, write_csv, write_hlog
@@ -54,6 +56,7 @@ from cybous3.lab.bench.workload import KINDS, MIX, BadWorkload, Kind, Workload, 
 @click.option("--out", "folder", type=click.Path(path_type=Path, file_okay=False), help="Where results are stored.")
 @click.option("--raw", is_flag=True, help="Store every single operation as well.")
 @click.option("--ceiling", "own_ceiling", is_flag=True, help="Measure first how fast the generator itself can go here.")
+@plot_option
 @target_options
 @session_options(vault=False)
 def benchmark(session: Session, *, kinds: Sequence[Kind], folder: Path | None, raw: bool, **options: Any) -> None:  # noqa: ANN401  # click's
@@ -62,6 +65,7 @@ def benchmark(session: Session, *, kinds: Sequence[Kind], folder: Path | None, r
     KIND: put, get, list, stat, delete, mixed, multipart, range, encrypt (the client's sealing, without a server).
     """
     need("hdrh.histogram")  # before any load, not after it
+    plots = drawable(options.pop("plots"))
     load, length = _load(options), _length(options)
     workloads = [_workload(kind, options) for kind in kinds]
     label, said, place = options["label"], where(options), results_folder(folder)
@@ -78,6 +82,8 @@ def benchmark(session: Session, *, kinds: Sequence[Kind], folder: Path | None, r
             session.out.note(f"{workload.kind}: {load}")
             if not measure(Subject(target, workload, load, fingerprint), length, keeper.keep).completed:
                 break
+    if keeper.runs:
+        draw(session.out, latencies(keeper.runs), plots)
     keeper.finish()
 
 

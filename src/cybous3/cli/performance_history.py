@@ -5,8 +5,10 @@ from pathlib import Path
 import click
 
 from cybous3.cli.options import Session, session_options
+from cybous3.cli.performance_plots import draw, drawable, plot_option
 from cybous3.cli.performance_target import results_folder
 from cybous3.lab.bench.extras import need
+from cybous3.lab.bench.plots.results import of_history
 from cybous3.lab.bench.verdict import report
 from cybous3.lab.bench.verdict.changes import MIN_PART, P_MAX
 from cybous3.lab.bench.verdict.history import EFFECT_MIN, history, read, write_csv, write_jsonl
@@ -33,6 +35,7 @@ from cybous3.lab.bench.verdict.history import EFFECT_MIN, history, read, write_c
     help="In percent: smaller changes are not told.",
 )
 @click.option("--force", is_flag=True, help="Mix the results of unlike machines.")
+@plot_option
 @session_options(vault=False)
 def history_command(  # one argument an option
     session: Session,
@@ -43,18 +46,21 @@ def history_command(  # one argument an option
     p_max: float,
     minimum_effect: float,
     force: bool,
+    plots: tuple[Path, ...],
 ) -> None:
     """Tell when the figures of stored results changed their level, by how much and in which direction.
 
     PATH is a folder of results, or one file (default: where `benchmark` stores them).
     """
     need("scipy.stats")
+    files = drawable(plots)
     runs = read(place or results_folder(None))
     found = history(runs, force=force, p_max=p_max, minimum=minimum_effect / 100)
     if jsonl is not None:
         write_jsonl(found, jsonl)
     if csv_folder is not None:
         write_csv(found, csv_folder)
+    draw(session.out, of_history(found), files)
     out, rows = session.out, report.steps(found)
     if found.left_out:
         out.note(f"left out: {found.left_out} runs that did not complete")

@@ -5,8 +5,11 @@ import pytest
 from cybous3.lab.bench.fingerprint import take
 from cybous3.lab.bench.plots.chart import Bars, Curves
 from cybous3.lab.bench.plots.page import render
-from cybous3.lab.bench.plots.results import Change, Past, comparison, history, latencies
+from cybous3.lab.bench.plots.results import Change, Past, comparison, history, latencies, of_history, of_outcome
 from cybous3.lab.bench.result import Block, Latency, OpStats, Run
+from cybous3.lab.bench.verdict.bootstrap import Interval
+from cybous3.lab.bench.verdict.compare import Finding, Outcome, Word
+from cybous3.lab.bench.verdict.history import History, Point, Step, Subject, Track
 from cybous3.lab.bench.workload import Workload
 
 
@@ -53,3 +56,19 @@ def test_a_history_has_a_level_for_each_stretch() -> None:
     assert chart.series[1].points == ((0.5, 10), (2.5, 10), (2.5, 20), (4.5, 20))
     assert [(mark.at, mark.label) for mark in chart.marks] == [(2.5, "c")]
     assert [row[2] for row in chart.table.rows] == ["", "", "changed here", ""]
+
+
+def test_a_verdict_becomes_a_page() -> None:
+    finding = Finding("throughput", Word.PASS, Interval(0.0, -0.01, 0.01), 40)
+    page = of_outcome(Outcome(Word.PASS, "inside", (finding,), ()), 10.0)
+    assert page.verdict == "PASS: inside"
+    assert page.charts[0].table.rows[0][0] == "throughput"
+
+
+def test_stored_results_become_a_page_with_their_changes() -> None:
+    points = tuple(Point(float(at), value, "abc") for at, value in enumerate((10, 10, 20, 20)))
+    track = Track(Subject("own", "get 4KiB", "closed"), "throughput", points, (Step(2.0, "abc", 1.0, False, 0.001),))  # noqa: FBT003  # better
+    page = of_history(History((track, Track(track.subject, "p50_us", ())), 4, 0))
+    assert page.verdict == "1 changes in 1 series of 4 runs"
+    assert page.charts[0].title == "own: get 4KiB, closed: throughput"
+    assert page.charts[0].table.rows[2][2] == "changed here"

@@ -8,6 +8,8 @@ from typing import Final
 from cybous3.lab.bench.plots.chart import Axis, Bar, Bars, Chart, Curves, Mark, Page, Series, table_of
 from cybous3.lab.bench.report import COLUMNS, circumstances, rows
 from cybous3.lab.bench.result import Latency, OpStats, Run, merged_ops
+from cybous3.lab.bench.verdict.compare import Outcome
+from cybous3.lab.bench.verdict.history import History, Track, iso
 
 PERCENTILES: Final = (0, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.95, 99.99)
 _TICKS: Final = ((2.0, "50 %"), (10.0, "90 %"), (100.0, "99 %"), (1000.0, "99.9 %"), (10_000.0, "99.99 %"))
@@ -83,6 +85,26 @@ def comparison(
     note = "To the right is worse. Points are estimates, lines 95 % intervals, from interleaved pairs."
     chart = Bars("B against A", Axis("change, %"), bars, table, marks, note, dots=True)
     return Page(title, verdict, (chart,), tuple(facts))
+
+
+def of_outcome(found: Outcome, minimum_percent: float, facts: Sequence[tuple[str, str]] = ()) -> Page:
+    """Return the page of a verdict."""
+    changes = [Change(one.metric, *one.interval.percent, str(one.word)) for one in found.findings]
+    return comparison("B against A", f"{found.word}: {found.reason}", changes, minimum_percent, facts)
+
+
+def of_history(found: History) -> Page:
+    """Return the page of stored results; a metric without a figure has no chart."""
+    pasts = [_past_of(track) for track in found.tracks if track.points]
+    count = sum(len(past.changes) for past in pasts)
+    return history("History", f"{count} changes in {len(pasts)} series of {found.runs} runs", pasts)
+
+
+def _past_of(track: Track) -> "Past":
+    times = [point.time for point in track.points]
+    labels = tuple(f"{iso(point.time)} {point.commit}".strip() for point in track.points)
+    changed = tuple(times.index(step.time) for step in track.steps)
+    return Past(f"{track.subject}: {track.metric}", track.metric, tuple(p.value for p in track.points), labels, changed)
 
 
 @dataclass(frozen=True, slots=True)
