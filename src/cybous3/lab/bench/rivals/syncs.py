@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -41,7 +42,7 @@ def per_write(rival: Rival, program: Program, folder: Path, clients: Sequence[in
         buckets = open_buckets(access)
         buckets.create_bucket("syncs")
         buckets.close()
-        return [_counted(log, lambda count=count: _write(access, count)) / WRITES for count in clients]  # type: ignore[misc]
+        return [_counted(log, partial(_write, access, count)) / WRITES for count in clients]
 
 
 def _counted(log: Path, work: Callable[[], None]) -> int:
