@@ -40,6 +40,7 @@ DELTA = log(1.1)
         (-0.12, -0.07, Word.IMPROVEMENT),
         (-0.90, -0.20, Word.IMPROVEMENT),
         (-0.05, 0.15, Word.INCONCLUSIVE),
+        (0.12, 0.60, Word.INCONCLUSIVE),  # wide, and not beyond twice the minimum
         (0.01, 0.30, Word.INCONCLUSIVE),  # misses 0 by being wide: how false alarms arise
         (-0.30, 0.30, Word.INCONCLUSIVE),
     ],

@@ -20,7 +20,10 @@ SHIPPED = load()
 @pytest.mark.slow
 @pytest.mark.parametrize("one", SHIPPED, ids=lambda one: one.label)
 def test_the_detector_keeps_its_promises_on_recorded_figures(one: Recording) -> None:
-    """200 comparisons of equal sides: at most 1 % alarms. 200 with 10 % injected: at least 95 % REGRESSION."""
+    """200 comparisons of equal sides: at most 1 % alarms. 200 with 10 % injected: at least 95 % REGRESSION.
+
+    The recording of puts was too noisy for the budget: there the slow-down may end in doubt, and does not pass.
+    """
     rows = [examine(one, slowdown, Plan()) for slowdown in (0.0, 0.10)]
     assert [row.comparisons for row in rows] == [200, 200]
     assert kept(rows) == [], report.power(rows)
@@ -96,3 +99,18 @@ def test_broken_promises_are_named() -> None:
         "get: 1.5% false alarms, more than 1%",
         "get: a slow-down of 10% found in 94.5%, less than 95%",
     ]
+
+
+def test_where_doubt_is_right_a_slow_down_must_not_pass() -> None:
+    def row(slowdown: float, **words: int) -> Row:
+        return Row("put", slowdown, 200, Counter({Word[name]: count for name, count in words.items()}), 0.0, 400)
+
+    noisy = row(0.0, PASS=180, INCONCLUSIVE=20)
+    assert kept([noisy, row(0.1, INCONCLUSIVE=190, PASS=10)]) == []
+    assert kept([noisy, row(0.1, INCONCLUSIVE=189, PASS=11)]) == ["put: a slow-down of 10% passed in 5.5%"]
+
+
+def test_the_quieter_recording_is_held_to_the_full_promise() -> None:
+    """Doubt is no way out for every recording: that of gets is decided within the budget."""
+    [gets] = [one for one in SHIPPED if one.label.startswith("get")]
+    assert examine(gets, 0.0, Plan(), 60).share(Word.INCONCLUSIVE) <= 0.05

@@ -17,9 +17,10 @@ be missed every second time, however long one measures.
 
 A wide interval that happens to miss 0 is how false alarms arise (a 95 % interval misses it in 5 % of all cases). An
 alarm is therefore raised only by an interval that is sharp (half its width at most SHARP of delta, so that at 0 it
-cannot reach delta except by an error of more than three standard errors) or that lies beyond delta as a whole. Blocks
-are run until every metric is sharp or beyond, or the budget ends. The decision to stop looks at the width, not at the
-place of the interval, which keeps its coverage honest (fixed-width sequential intervals: Chow & Robbins 1965).
+cannot reach delta except by an error of more than three standard errors) or that lies as a whole beyond BEYOND times
+delta. Blocks are run until every metric is sharp or beyond, or the budget ends. The decision to stop looks at the
+width, not at the place of the interval, which keeps its coverage honest (fixed-width sequential intervals: Chow &
+Robbins 1965).
 """
 
 import random
@@ -33,6 +34,7 @@ from cybous3.lab.bench.result import Block
 from cybous3.lab.bench.verdict.bootstrap import Interval, intervals
 
 SHARP: Final = 0.35
+BEYOND: Final = 2.0
 MINIMUM_EFFECT: Final = 0.10
 PAIRS_MIN: Final = 40
 LOOK_GROWTH: Final = 1.25
@@ -164,8 +166,8 @@ def judge(found: Interval, delta: float) -> Word:
 
 
 def decided(found: Interval, delta: float) -> bool:
-    """Whether more blocks would not change the verdict: the interval is sharp, or wholly beyond the minimum effect."""
-    return found.half_width <= SHARP * delta or found.low >= delta or found.high <= -delta
+    """Whether more blocks would not change the verdict: the interval is sharp, or far beyond the minimum effect."""
+    return found.half_width <= SHARP * delta or found.low >= BEYOND * delta or found.high <= -BEYOND * delta
 
 
 def decide(count: int, plan: Plan, measure: Callable[[list[int], int], list[Series]]) -> list[tuple[Finding, ...]]:
