@@ -44,6 +44,17 @@ def test_what_is_fetched_is_compared() -> None:
         get(lambda _head, _body: ok(b"short"))
 
 
+def test_a_server_that_ends_the_connection_gets_another_one() -> None:
+    """It says so and leaves the closing to the client."""
+    with tiny_http(lambda _head, _body: ok(BODY, "Connection: close\r\n")) as server:
+        line = Line(server.endpoint)
+        first = line._socket
+        assert line.get("/b/k", BODY) > 0
+        assert line.get("/b/k", BODY) > 0
+        assert line._socket is not first
+        line.close()
+
+
 def test_a_refusal_is_told() -> None:
     with pytest.raises(StreamFailed, match="403 Forbidden"):
         get(lambda _head, _body: ok(status="403 Forbidden"))

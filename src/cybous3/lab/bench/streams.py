@@ -25,25 +25,38 @@ class StreamFailed(CybousError):
 
 
 class Line:
-    """One kept connection to `base` (`http://host:port`). Not for use by two threads."""
+    """One connection to `base` (`http://host:port`), kept as long as the server keeps it. Not for two threads."""
 
     def __init__(self, base: str, clock: Callable[[], float] = time.perf_counter) -> None:
         parts = urlsplit(base)
         self._host = parts.netloc
         self._clock = clock
-        self._socket = socket.create_connection((parts.hostname or "", parts.port or 80), _TIMEOUT_S)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._address = (parts.hostname or "", parts.port or 80)
+        self._socket = self._connected()
+        self._kept = True
+
+    def _connected(self) -> socket.socket:
+        made = socket.create_connection(self._address, _TIMEOUT_S)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return made
 
     def close(self) -> None:
         """Close the connection."""
         self._socket.close()
 
+    def _send(self, head: str, body: bytes = b"") -> None:
+        if not self._kept:  # the last answer ended the connection; what a new one costs belongs to such a server
+            self._socket.close()
+            self._socket = self._connected()
+        self._socket.sendall(head.encode("latin-1"))
+        if body:
+            self._socket.sendall(body)
+
     def put(self, path: str, body: bytes) -> float:
         """Send `body` to a presigned path and return the seconds until the answer was read. Raises StreamFailed."""
-        head = f"PUT {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Length: {len(body)}\r\n\r\n".encode("latin-1")
+        head = f"PUT {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Length: {len(body)}\r\n\r\n"
         begun = self._clock()
-        self._socket.sendall(head)
-        self._socket.sendall(body)
+        self._send(head, body)
         rest, length = self._answer()
         self._read_into(memoryview(bytearray(length)), rest)
         return self._clock() - begun
@@ -51,9 +64,9 @@ class Line:
     def get(self, path: str, expected: bytes) -> float:
         """Fetch a presigned path and return the seconds; StreamFailed if what came is not `expected`."""
         buffer = bytearray(len(expected))
-        head = f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\n\r\n".encode("latin-1")
+        head = f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\n\r\n"
         begun = self._clock()
-        self._socket.sendall(head)
+        self._send(head)
         rest, length = self._answer()
         if length != len(expected):
             raise StreamFailed(f"{length} bytes came instead of {len(expected)}")
@@ -75,10 +88,9 @@ class Line:
         status, *fields = head.decode("latin-1").split("\r\n")
         if " 200" not in status:
             raise StreamFailed(f"answered {status!r}")
-        lengths = [
-            value for name, _, value in (line.partition(":") for line in fields) if name.lower() == "content-length"
-        ]
-        return rest, int(lengths[0]) if lengths else 0
+        told = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in fields)}
+        self._kept = told.get("connection", "").lower() != "close"
+        return rest, int(told.get("content-length", 0))
 
     def _read_into(self, buffer: memoryview, rest: bytes) -> None:
         buffer[: len(rest)] = rest

@@ -126,7 +126,7 @@ def history(title: str, verdict: str, pasts: Sequence[Past], facts: Sequence[tup
 
 def _past(past: Past) -> Curves:
     points = tuple((float(number), value) for number, value in enumerate(past.values, 1))
-    series = (Series(past.name, points, "dots"), Series("level", _levels(past), "line"))
+    series = (Series("measured", points, "dots"), Series("level", _levels(past), "line"))
     marks = tuple(Mark(index + 1 - 0.5, past.labels[index]) for index in past.changes)
     table = table_of(
         ("result", past.unit, "change"),
