@@ -140,3 +140,17 @@ def test_an_empty_folder_is_no_file(vaulted: Shell) -> None:
     vaulted.fails(30, "files", "get", "t/hollow", "x")
     vaulted.fails(30, "files", "cat", "t/hollow")
     assert not Path("x").exists()
+
+
+def test_the_benchmarks_plaintext_needs_more_than_an_option_and_is_refused_by_every_other_read(
+    vaulted: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = plant("a.bin", 100_000)
+    refused = vaulted.fails(30, "files", "put", "--no-encryption", "a.bin")
+    assert "CYBS3_BENCHMARK_PLAINTEXT" in refused
+    monkeypatch.setenv("CYBS3_BENCHMARK_PLAINTEXT", "1")
+    vaulted.ok("files", "put", "--no-encryption", "a.bin")
+    vaulted.ok("files", "get", "--no-encryption", "a.bin", "back.bin")
+    assert Path("back.bin").read_bytes() == data
+    assert "without encryption" in vaulted.fails(13, "files", "get", "a.bin", "other.bin")
+    assert "--no-encryption" not in vaulted.ok("files", "put", "--help")

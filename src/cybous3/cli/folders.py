@@ -20,14 +20,15 @@ from cybous3.core.errors import CybousError
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_WORKERS = 8
 _VERBS = {"upload": "put", "download": "get", "delete": "delete", "compare": "compare", "same": "same"}
 
 
 def choosing(function: Callable[P, R]) -> Callable[P, R]:
     """Add the options that choose which files of a tree take part."""
     for option in (
-        click.option("--workers", type=click.IntRange(1, 64), default=_WORKERS, help="How many files at once."),
+        click.option(
+            "--workers", type=click.IntRange(1, 64), help="Files at once (default: 8, small ones 16)."
+        ),
         click.option("--exclude", metavar="PATTERN", multiple=True, help="Leave these out (gitignore syntax)."),
         click.option("--include", metavar="PATTERN", multiple=True, help="Only these (gitignore syntax)."),
     ):
@@ -59,7 +60,7 @@ def put(  # one argument an option
     dry_run: bool,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
-    workers: int,
+    workers: int | None,
 ) -> None:
     """Encrypt the tree LOCAL into the folder REMOTE of the vault (default: the tree's own name; "/": the whole vault).
 
@@ -85,7 +86,7 @@ def get(  # one argument an option
     accept_rollback: bool,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
-    workers: int,
+    workers: int | None,
 ) -> None:
     """Fetch the folder REMOTE of the vault, verify and decrypt it into LOCAL. Nothing local is deleted."""
     how = How(Filter(include, exclude), dry_run=dry_run, workers=workers)
@@ -114,7 +115,7 @@ def sync(  # noqa: PLR0913  # one argument an option
     accept_rollback: bool,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
-    workers: int,
+    workers: int | None,
 ) -> None:
     """Make the folder REMOTE of the vault like the tree LOCAL, moving only what changed."""
     how = How(Filter(include, exclude), delete=delete, dry_run=dry_run, force=force, workers=workers)
@@ -140,7 +141,7 @@ def verify(  # one argument an option
     accept_rollback: bool,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
-    workers: int,
+    workers: int | None,
 ) -> None:
     """Compare the tree LOCAL with the folder REMOTE by content. Ends with code 6 when they differ."""
     how = How(Filter(include, exclude), workers=workers)

@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -158,3 +159,42 @@ def test_whatever_comes_the_highest_stays(generations: list[int]) -> None:
                 state.see_vault(VAULT, generation, bytes([generation]))
                 highest = generation
         assert (state.vault_generation(VAULT) or 0) == highest
+
+
+def committed(path: Path) -> set[str]:
+    """Return the keys another process would see."""
+    with closing(sqlite3.connect(path)) as connection:
+        return {row[0] for row in connection.execute("SELECT key FROM object")}
+
+
+def test_rows_that_follow_closely_share_a_transaction_and_are_seen_here_at_once(tmp_path: Path) -> None:
+    path, now_s = tmp_path / "state.sqlite", [100.0]
+    open_state(path).close()
+    state = State(sqlite3.connect(path, isolation_level=None), monotonic=lambda: now_s[0])
+    state.note_objects(VAULT, [("first", Seen(b"id", 1, "e", 1))])
+    assert committed(path) == {"first"}
+    state.note_objects(VAULT, [("second", Seen(b"id", 2, "e", 1))])
+    assert committed(path) == {"first"}
+    assert state.object_seen(VAULT, "second") == Seen(b"id", 2, "e", 1)
+    with pytest.raises(Rollback):
+        state.check_object(VAULT, "second", b"id", 1)
+    now_s[0] += 0.06
+    state.note_objects(VAULT, [("third", Seen(b"id", 1, "e", 1))])
+    assert committed(path) == {"first", "second", "third"}
+    state.note_objects(VAULT, [(str(n), Seen(b"id", 1, "e", 1)) for n in range(64)])
+    assert len(committed(path)) == 67
+    state.note_objects(VAULT, [("last", Seen(b"id", 1, "e", 1))])
+    state.close()
+    state.close()
+    assert "last" in committed(path)
+
+
+def test_what_is_forgotten_stays_forgotten_whatever_was_still_to_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite"
+    open_state(path).close()
+    with State(sqlite3.connect(path, isolation_level=None), monotonic=lambda: 1.0) as state:
+        state.note_objects(VAULT, [("a", Seen(b"id", 1, "e", 1))])
+        state.note_objects(VAULT, [("b", Seen(b"id", 1, "e", 1))])
+        state.forget_objects(VAULT, ["b"])
+        assert state.object_seen(VAULT, "b") is None
+    assert committed(path) == {"a"}

@@ -9,8 +9,8 @@ import pytest
 
 from cybous3.client.stores.errors import Unreachable
 from cybous3.client.sync.filters import Filter
-from cybous3.client.sync.folders import Folders, How
-from cybous3.client.sync.plan import Step
+from cybous3.client.sync.folders import Folders, How, fitting_workers
+from cybous3.client.sync.plan import RemoteFile, Step
 from cybous3.client.transfer.errors import Unusable
 from cybous3.client.transfer.sealing import VaultKeys
 from cybous3.crypto.keyset import Keyset
@@ -229,3 +229,11 @@ def test_a_plain_vault_deletes_only_what_is_its_own(bench: Bench, tmp_path: Path
     ]
     left = [entry.key for entry in bench.store.list("plain/").entries]
     assert left == ["plain/inner/.cybs3/vault/0000000000000001", "plain/mine", "plain/theirs"]
+
+
+def test_more_small_files_are_moved_at_once_than_large_ones() -> None:
+    small, large = Step("upload", "a", "new", 4096), Step("upload", "b", "new", 2**21)
+    assert fitting_workers([small]) == 16
+    assert fitting_workers([small, large]) == 8
+    assert fitting_workers([Step("download", "c", "new", 0, None, RemoteFile("c", "k", "e", 2**21))]) == 8
+    assert fitting_workers([]) == 16

@@ -8,7 +8,7 @@ What this keeps true:
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -35,6 +35,8 @@ from cybous3.crypto.objects import KeyedHasher
 
 _HOPELESS = (Unreachable, ConnectionLost, BadCredentials, ClockSkew, NoSuchBucket, NoSpace)
 _NOTE_EVERY = 256
+_SMALL = 1024 * 1024
+_SMALL_AT_ONCE, _LARGE_AT_ONCE = 16, 8
 
 
 class Failed(NamedTuple):
@@ -77,7 +79,7 @@ class How(NamedTuple):
     delete: bool = False
     dry_run: bool = False
     force: bool = False
-    workers: int = 8
+    workers: int | None = None  # files at once; None: as many as `fitting_workers` says
 
 
 class Folders:
@@ -215,7 +217,9 @@ class Folders:
         self, steps: Iterable[Step], work: "Callable[[Step], _Done]", how: How, report: Report
     ) -> "Iterator[tuple[Step, _Done]]":
         """Do every step; yield those that succeeded, collect those that failed, stop where going on is hopeless."""
-        for outcome in each(steps, work, workers=how.workers):
+        steps = list(steps)
+        workers = how.workers or fitting_workers(steps)
+        for outcome in each(steps, work, workers=workers):
             if outcome.value is not None:
                 yield outcome.item, outcome.value
             elif outcome.error is not None:
@@ -321,6 +325,15 @@ class Folders:
             report.deleted.append(step.path)
         else:
             report.same += 1
+
+
+def fitting_workers(steps: Sequence[Step]) -> int:
+    """Return how many files to move at once: more when all are small, for a server syncs what waits together at once.
+
+    Not more when some are large: each of these may hold as much memory as `Limits` allows.
+    """
+    sizes = (max(step.size, step.remote.stored_size if step.remote else 0) for step in steps)
+    return _SMALL_AT_ONCE if max(sizes, default=0) <= _SMALL else _LARGE_AT_ONCE
 
 
 class Different(CybousError):
