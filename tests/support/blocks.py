@@ -13,6 +13,10 @@ from cybous3.lab.bench.workload import Workload
 MACHINE = Fingerprint("a cpu", 2, "none", 4096, "6.1", "ext4", "3.11.7", "Linux x86_64", "0123456789ab")
 
 
+def _bare(median_us: float, count: int) -> Latency:
+    return Latency(count, median_us, median_us, median_us, median_us, median_us, median_us, "")
+
+
 def block(
     median_us: float,
     *,
@@ -21,10 +25,11 @@ def block(
     started: float = 0.0,
     op: str = "get",
     interrupted: bool = False,
+    whole: bool = True,
 ) -> Block:
-    """Return a block of half a second."""
+    """Return a block of half a second; one that is not `whole` has no histograms, which take their time to make."""
     errors: Mapping[str, int] = {"SlowDown": failed} if failed else {}
-    latency = Latency.of([median_us] * max(1, count)) if count else Latency.of([])
+    latency = Latency.of([median_us] * count) if whole else _bare(median_us, count)
     stats = OpStats(op, count, errors, 4096 * count, latency, latency)
     return Block(started, 0.5, (stats,), interrupted=interrupted)
 

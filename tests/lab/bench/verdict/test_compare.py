@@ -82,7 +82,7 @@ def test_looks_grow_and_end_at_the_budget() -> None:
 def play(pairs: list[Pair], which: int) -> Iterator[Block]:
     for pair in pairs:
         median = pair[which].medians_us["get"]
-        yield block(median, count=round(1e5 / median * 100))
+        yield block(median, count=round(1e5 / median * 100), whole=False)
 
 
 def run(slower: float, *, spread: float = 0.05, pairs_max: int = 400) -> Outcome:
@@ -138,8 +138,10 @@ def test_the_order_within_pairs_is_random_and_seeded() -> None:
 
 
 def test_an_interruption_keeps_whole_pairs_and_gives_no_verdict() -> None:
-    broken = iter([*[block(1000)] * 30, block(1000, interrupted=True)])
-    found = compare(Recorded(iter([block(1000)] * 99)), Recorded(broken), Plan(), looked=lambda _pairs: None)
+    broken = iter([*[block(1000, whole=False)] * 30, block(1000, interrupted=True)])
+    found = compare(
+        Recorded(iter([block(1000, whole=False)] * 99)), Recorded(broken), Plan(), looked=lambda _pairs: None
+    )
     assert found.interrupted
     assert found.word is Word.INCONCLUSIVE
     assert len(found.pairs) == 30

@@ -11,7 +11,7 @@ import pytest
 from cybous3.lab.bench.verdict import report
 from cybous3.lab.bench.verdict.compare import Plan, Word, series
 from cybous3.lab.bench.verdict.recording import NotARecording, Recording, load
-from cybous3.lab.bench.verdict.selftest import RUN_PAIRS, Row, as_recorded, draw, examine, kept, slowed
+from cybous3.lab.bench.verdict.selftest import DOUBT_MAX, RUN_PAIRS, Row, as_recorded, draw, examine, kept, slowed
 from tests.support.blocks import MACHINE, noisy_pairs
 
 SHIPPED = load()
@@ -27,6 +27,7 @@ def test_the_detector_keeps_its_promises_on_recorded_figures(one: Recording) -> 
     rows = [examine(one, slowdown, Plan()) for slowdown in (0.0, 0.10)]
     assert [row.comparisons for row in rows] == [200, 200]
     assert kept(rows) == [], report.power(rows)
+    assert rows[0].share(Word.INCONCLUSIVE) <= DOUBT_MAX or one.label.startswith("put")
 
 
 @pytest.mark.parametrize("one", SHIPPED, ids=lambda one: one.label)
@@ -108,9 +109,3 @@ def test_where_doubt_is_right_a_slow_down_must_not_pass() -> None:
     noisy = row(0.0, PASS=180, INCONCLUSIVE=20)
     assert kept([noisy, row(0.1, INCONCLUSIVE=190, PASS=10)]) == []
     assert kept([noisy, row(0.1, INCONCLUSIVE=189, PASS=11)]) == ["put: a slow-down of 10% passed in 5.5%"]
-
-
-def test_the_quieter_recording_is_held_to_the_full_promise() -> None:
-    """Doubt is no way out for every recording: that of gets is decided within the budget."""
-    [gets] = [one for one in SHIPPED if one.label.startswith("get")]
-    assert examine(gets, 0.0, Plan(), 60).share(Word.INCONCLUSIVE) <= 0.05
