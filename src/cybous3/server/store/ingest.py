@@ -17,7 +17,7 @@ from cybous3.core.checksums import Hasher
 from cybous3.server.blobs.port import Blobs, BlobWriter
 from cybous3.server.model.objects import Extent
 from cybous3.server.store.digests import Digests, Judged
-from cybous3.server.store.pipeline import AwaitedChain, Pipeline, ThreadChain
+from cybous3.server.store.pipeline import HELD_MAX, AwaitedChain, Pipeline, ThreadChain
 from cybous3.server.store.room import RECORD_BYTES, Room
 from cybous3.server.store.spec import Expected
 from cybous3.server.wire.errors import S3Error
@@ -28,6 +28,9 @@ PORTION: Final = 256 * 1024  # smaller pieces are joined to this before they are
 PORTION_SMALL: Final = 16 * 1024
 ALLOWANCE: Final = 4 * 1024 * 1024  # bytes of room taken ahead for a body that announced at least as many
 JOINING_MAX: Final = 16 * 1024 * 1024  # bytes of all bodies that wait to be joined; beyond, portions are small
+# What all bodies may hold between their peers and the slowest of disk and hashes, beside one piece each. Up to 64
+# bodies at once each may run ahead as far as one alone.
+HELD_TOGETHER_MAX: Final = 64 * HELD_MAX
 _REFUSALS: Final = {
     errno.ENOSPC: "InsufficientStorage",
     errno.EDQUOT: "InsufficientStorage",
@@ -72,7 +75,7 @@ class Ingest:
         self._blobs = blobs
         self._threads = threads
         self._room = room
-        self._joining = _Joining()
+        self._together = _Together()
 
     async def receive_small(self, body: Body, expected: Expected) -> Received:
         """Read a body that says to be small to its end; there is nothing to forget when it is not committed.
@@ -133,12 +136,15 @@ class Ingest:
 
         hashing = [ThreadChain(_all_of(lane), self._threads) for lane in digests.lanes()]
         pipeline = Pipeline([AwaitedChain(write), *hashing])
+        self._together.bodies += 1
         try:
-            async for portion in _portions(head, body, self._joining):
+            async for portion in _portions(head, body, self._together):
+                pipeline.held_max = self._together.share
                 await pipeline.feed(portion)
                 del portion  # not to be held while the peer lets us wait
             await pipeline.finish()
         finally:
+            self._together.bodies -= 1
             await pipeline.cancel()
 
 
@@ -207,17 +213,23 @@ async def _read_head(body: _Limited, inline_max: int) -> tuple[list[bytes], bool
 
 
 @dataclass(slots=True)
-class _Joining:
-    """The bytes of all bodies of a store that wait to be joined."""
+class _Together:
+    """The bodies of a store that are being received, and their bytes that wait to be joined."""
 
     held: int = 0
+    bodies: int = 0
+
+    @property
+    def share(self) -> int:
+        """What one body may hold behind what was joined."""
+        return max(PORTION_SMALL, min(HELD_MAX, HELD_TOGETHER_MAX // max(1, self.bodies)))
 
     @property
     def portion(self) -> int:
-        return PORTION if self.held < JOINING_MAX else PORTION_SMALL
+        return min(self.share, PORTION if self.held < JOINING_MAX else PORTION_SMALL)
 
 
-async def _portions(head: list[bytes], body: _Limited, joining: _Joining) -> AsyncIterator[bytes]:
+async def _portions(head: list[bytes], body: _Limited, joining: _Together) -> AsyncIterator[bytes]:
     """Yield the bytes in portions worth a thread's while; takes `head` away from its owner."""
     held = sum(map(len, head))
     joining.held += held

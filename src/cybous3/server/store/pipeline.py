@@ -199,11 +199,14 @@ class ThreadChain:
 
 
 class Pipeline:
-    """Feeds every chain with every piece, in order. `finish` or `cancel` ends it."""
+    """Feeds every chain with every piece, in order. `finish` or `cancel` ends it.
+
+    `held_max` may be changed between two pieces.
+    """
 
     def __init__(self, chains: Sequence[Chain], held_max: int = HELD_MAX) -> None:
         self._chains = chains
-        self._held_max = held_max
+        self.held_max = held_max
         self._fed = 0
         self._progress = Progress()
         for chain in chains:
@@ -215,9 +218,9 @@ class Pipeline:
         for chain in self._chains:
             chain.give(piece)
         del piece
-        if self._held() > self._held_max:
+        if self._held() > self.held_max:
             # To be woken for every piece would cost the loop more than the piece.
-            await self._until_held(self._held_max - self._held_max // 4)
+            await self._until_held(self.held_max - self.held_max // 4)
         self._raise_failure()
 
     async def finish(self) -> None:
