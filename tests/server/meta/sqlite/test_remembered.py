@@ -13,7 +13,7 @@ from cybous3.server.meta.sqlite import index as module
 from cybous3.server.meta.sqlite import remembered as memory
 from cybous3.server.meta.sqlite.index import SqliteIndex, open_sqlite
 from cybous3.server.meta.sqlite.remembered import Remembered
-from cybous3.server.model.objects import ALWAYS, WriteCondition
+from cybous3.server.model.objects import ALWAYS, Extent, ObjectPart, WriteCondition
 from cybous3.server.wire.errors import S3Error
 from tests.contracts.values import BUCKET, access_key, record, user
 
@@ -201,6 +201,19 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(5):
         values.keep(("object", "b", str(number)), number)
     assert [values.recall(("object", "b", str(number))) for number in range(5)] == [None, None, 2, 3, 4]
+
+
+def test_an_object_of_many_parts_counts_for_what_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "BYTES_MAX", 1024 * 1024)
+    values = of(Counter())
+    values.recall(A)
+    parts = tuple(ObjectPart(number, 1, "e" * 32) for number in range(1000))
+    extents = tuple(Extent("b" * 32, 1) for _ in parts)
+    names = [("object", "b", str(number)) for number in range(5)]
+    for name in names:
+        values.keep(name, record(name[2], inline=None, parts=parts, extents=extents))
+    kept = [name for name in names if values.recall(name) is not None]
+    assert kept == names[-2:]
 
 
 def test_too_many_touched_rows_end_the_era(monkeypatch: pytest.MonkeyPatch) -> None:

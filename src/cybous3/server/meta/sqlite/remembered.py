@@ -18,6 +18,7 @@ Name = tuple[str, ...]
 BYTES_MAX: Final = 16 * 1024 * 1024
 TOUCHED_MAX: Final = 65_536
 _ENTRY_BYTES: Final = 1024  # about what a record without content takes
+_PIECE_BYTES: Final = 256  # about what one extent or one part takes: an object may have 10,000 of each
 _CHANGE: Final = struct.Struct("=8xI")  # WAL-index header: iChange, "counter incremented each transaction"
 _NEITHER: Final = (-1, -1)
 
@@ -116,4 +117,9 @@ def _next(stamp: bytes) -> tuple[int, int]:
 
 
 def _size(value: object) -> int:
-    return _ENTRY_BYTES + (len(value.inline) if isinstance(value, ObjectRecord) and value.inline else 0)
+    """Return about how many bytes of memory an entry takes; the same each time it is asked."""
+    if not isinstance(value, ObjectRecord):
+        return _ENTRY_BYTES
+    pieces = len(value.extents) + len(value.parts)
+    told = sum(map(len, value.user.values())) if value.user else 0
+    return _ENTRY_BYTES + len(value.inline or b"") + pieces * _PIECE_BYTES + told
