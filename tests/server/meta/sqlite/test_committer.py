@@ -102,6 +102,36 @@ async def test_a_failed_commit_fails_everybody_in_it_and_is_not_tried_again(inde
     await index.aclose()
 
 
+async def test_who_writes_after_a_failed_commit_is_not_taken_for_us(index: SqliteIndex, tmp_path: Path) -> None:
+    """A shell that waits for SQLite's lock, and not for ours, gets it with the rollback."""
+
+    class Overtaken:
+        def __init__(self, connection: sqlite3.Connection) -> None:
+            self.connection = connection
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.connection, name)
+
+        def commit(self) -> None:
+            raise sqlite3.OperationalError("disk I/O error")
+
+        def rollback(self) -> None:
+            self.connection.rollback()
+            stranger = sqlite3.connect(tmp_path / "index.db")
+            with stranger:
+                stranger.execute("UPDATE objects SET etag = 'x' WHERE key = CAST('one' AS BLOB)")
+            stranger.close()
+
+    await index.objects.put(record("one"), ALWAYS)
+    await index.objects.get(BUCKET.name, "one")
+    index._committer._connection = Overtaken(index._writing)  # type: ignore[assignment] # as above
+    with pytest.raises(BrokenIndexError):
+        await index.objects.put(record("two"), ALWAYS)
+    assert (await index.objects.get(BUCKET.name, "one")).etag == "x"
+    index._committer._connection = index._writing
+    await index.aclose()
+
+
 async def test_cancelled_while_waiting_it_never_happens(index: SqliteIndex) -> None:
     task = asyncio.create_task(index.objects.put(record("key"), ALWAYS))
     other = asyncio.create_task(index.objects.put(record("other"), ALWAYS))

@@ -3,6 +3,8 @@
 The statements of a group run on the event loop, 20 to 40 us a mutation, because a thread that computes beside a busy
 interpreter waits for it at every statement. The COMMIT runs in a thread: it is one call, spends its time in `write` and
 `fsync` without the interpreter, and the loop serves reads and parses requests meanwhile. The measurement is ADR 0003.
+While nobody else is there to be served, and the disk has been quick, the COMMIT runs on the loop too: waking a thread
+and being woken by it costs as much as the commit itself (ADR 0008).
 
 What a mutation may rely on: it sees the effects of those before it in its group, it is alone in writing (all
 processes), and what it raises is raised to its caller and to nobody else. What it must keep: raise S3Error before it
@@ -11,6 +13,7 @@ writes, never after.
 
 import asyncio
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
@@ -31,16 +34,30 @@ class _Waiting(NamedTuple):
     touches: Sequence[Name] | None
 
 
+IN_PLACE_S_MAX: Final = 0.002  # a commit that may take longer than the last one did is not waited for on the loop
 GROUP_MAX: Final = 64  # mutations in one transaction: bounds what the loop does at a stretch to about 2 ms
+
+
+def _never() -> bool:
+    return False
 
 
 class Committer:
     """Runs mutations in shared transactions. One for each index and event loop."""
 
-    def __init__(self, connection: sqlite3.Connection, lock: WriterLock, remembered: Remembered) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        lock: WriterLock,
+        remembered: Remembered,
+        alone: Callable[[], bool] = _never,
+    ) -> None:
+        """`alone` tells whether the one who waits for a commit is all there is to be served."""
         self._connection = connection
         self._lock = lock
         self._remembered = remembered
+        self._alone = alone
+        self._took_s = IN_PLACE_S_MAX  # the last COMMIT
         self._waiting: deque[_Waiting] = deque()
         self._drain: asyncio.Task[None] | None = None
         self._thread = OneThread("index-commit")
@@ -110,14 +127,24 @@ class Committer:
             return True
         self._remembered.expect(_touched(group) if self._connection.total_changes != before else None)
         try:
-            await self._thread.run(self._connection.commit)
+            await self._sync(in_place=len(group) == 1 and self._alone())
         except sqlite3.Error as error:
+            self._remembered.expect(None)  # before the lock is given up: the next transaction may be somebody else's
             _undo(self._connection)
             answers = [translated(error)] * len(group)
         finally:
             self._remembered.expect(None)
         _answer(group, answers)
         return True
+
+
+    async def _sync(self, *, in_place: bool) -> None:
+        started = time.perf_counter()
+        if in_place and self._took_s < IN_PLACE_S_MAX:
+            self._connection.commit()
+        else:
+            await self._thread.run(self._connection.commit)
+        self._took_s = time.perf_counter() - started
 
 
 def _apply(connection: sqlite3.Connection, group: list[_Waiting]) -> list[Any]:
