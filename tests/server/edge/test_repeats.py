@@ -162,12 +162,23 @@ def test_nothing_is_kept_that_may_not_be_repeated_or_is_large() -> None:
 
 
 def test_what_is_kept_is_bounded_and_the_oldest_goes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BYTES_MAX", 10_000)
+    monkeypatch.setattr(module, "BYTES_MAX", 7_000)
     repeats = Repeats()
     for number in range(5):
         repeats.keep(b"%d" % number, "GET", made(bytes(1000), again()), bytes(1000))
     assert [repeats.answer(b"%d" % number) is not None for number in range(5)] == [False, False, True, True, True]
     assert repeats._bytes == sum(kept.size for kept in repeats._kept.values())
+
+
+def test_many_and_long_fields_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BYTES_MAX", 20_000)
+    metadata = [(f"x-amz-meta-{number}", "v" * 40) for number in range(40)]
+    for fields in (metadata, [("x-amz-meta-long", "v" * 3_000)]):
+        repeats = Repeats()
+        for number in range(6):
+            response = Response(200, [], b"", again=Again(fields, b"id", lambda: b"x"))
+            repeats.keep(b"%d" % number, "GET", response, b"")
+        assert 1 < len(repeats._kept) < 4
 
 
 def test_a_kept_answer_is_replaced_not_added() -> None:

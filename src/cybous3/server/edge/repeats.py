@@ -16,7 +16,8 @@ from cybous3.server.wire.message import Again, Response
 
 BYTES_MAX: Final = 32 * MIB
 BODY_BYTES_MAX: Final = 64 * KIB
-_ENTRY_BYTES: Final = 2 * KIB  # about what head, fields and the rest of an entry take
+_ENTRY_BYTES: Final = KIB  # about what an entry takes beside its head, fields and body
+_FIELD_BYTES: Final = 96  # about what a field takes beside its value, which is kept as text and encoded
 
 
 class _Kept:
@@ -29,7 +30,8 @@ class _Kept:
         self.status = response.status
         self.again = again
         self.body = body
-        self.size = _ENTRY_BYTES + len(head) + len(body)
+        fields = sum(_FIELD_BYTES + 2 * len(value) for _, value in again.fields)
+        self.size = _ENTRY_BYTES + len(head) + len(body) + fields
         self.stays: bytes | None = None
 
     def encode(self) -> bytes:
