@@ -26,9 +26,7 @@ _VERBS = {"upload": "put", "download": "get", "delete": "delete", "compare": "co
 def choosing(function: Callable[P, R]) -> Callable[P, R]:
     """Add the options that choose which files of a tree take part."""
     for option in (
-        click.option(
-            "--workers", type=click.IntRange(1, 64), help="Files at once (default: 8, small ones 16)."
-        ),
+        click.option("--workers", type=click.IntRange(1, 64), help="Files at once (default: 8, small ones 16)."),
         click.option("--exclude", metavar="PATTERN", multiple=True, help="Leave these out (gitignore syntax)."),
         click.option("--include", metavar="PATTERN", multiple=True, help="Only these (gitignore syntax)."),
     ):

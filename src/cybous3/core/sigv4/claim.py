@@ -8,9 +8,8 @@ refused here by name, in both forms; links properly made with it are for `core.s
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from cybous3.core.clock import amz_date as spell_amz_date
 from cybous3.core.clock import parse_amz_date, parse_http_date
@@ -51,21 +50,23 @@ _MAY_BE_MARKED: Final = re.compile("%|x-amz-|signature|awsaccesskeyid", re.IGNOR
 _SIGV4_PARAMETERS: Final = frozenset({*_REQUIRED, _TOKEN_PARAMETER, _HASH_PARAMETER})
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """What a request says about who signed it, how, and for what. Signature and token do not show in a repr."""
 
     kind: Literal["header", "query"]
     access_key: str
     scope: Scope
     signed_headers: tuple[str, ...]  # lower case, sorted, each once
-    signature: str = field(repr=False)
+    signature: str
     amz_date: str  # as the string to sign has it
     timestamp: int  # the same, seconds since the epoch
     expires_s: int | None  # of a presigned URL, counted from the timestamp
     payload_hash: str  # as the canonical request has it
     payload: PayloadMode
-    session_token: str | None = field(repr=False)
+    session_token: str | None
+
+    def __repr__(self) -> str:
+        return f"Claim({self.kind}, {self.access_key}, {self.scope}, {self.amz_date})"
 
 
 def parse_authorization(
@@ -107,9 +108,17 @@ def _marked_parameters(query: str) -> list[tuple[str, str]]:
         pairs = parse_query(query)
     except UriError as error:
         raise SignatureError("InvalidURI", "Couldn't parse the specified URI.") from error
-    if not any(key.lower() in MARKS for key, _ in pairs):
-        return []
-    return [(key, value or "") for key, value in pairs if key in _SIGV4_PARAMETERS or key.lower() in MARKS]
+    kept = _of_the_signature(tuple([key for key, _ in pairs]))
+    return [(pairs[at][0], pairs[at][1] or "") for at in kept]
+
+
+# Links of one maker have the same parameters in the same order.
+@lru_cache(maxsize=256)
+def _of_the_signature(keys: tuple[str, ...]) -> tuple[int, ...]:
+    """Return the places of the parameters that belong to a signature; none if nothing claims an identity."""
+    if not any(key.lower() in MARKS for key in keys):
+        return ()
+    return tuple(at for at, key in enumerate(keys) if key in _SIGV4_PARAMETERS or key.lower() in MARKS)
 
 
 # --- the Authorization header
@@ -226,10 +235,7 @@ def _claim_from_query(marked: Sequence[tuple[str, str]], headers: Mapping[str, s
         raise _malformed_query(f"Query-string authentication version 4 requires the {listed} parameters.")
     if parameters["X-Amz-Algorithm"] != ALGORITHM:
         raise _malformed_query(f'X-Amz-Algorithm only supports "{ALGORITHM}"')
-    access_key, scope = _credential(
-        parameters["X-Amz-Credential"],
-        lambda reason, **detail: _malformed_query(f"Error parsing the X-Amz-Credential parameter; {reason}", **detail),
-    )
+    access_key, scope = _credential(parameters["X-Amz-Credential"], _malformed_credential)
     amz_date, timestamp = _query_date(parameters["X-Amz-Date"], scope)
     signed = _signed_headers(parameters["X-Amz-SignedHeaders"])
     payload_hash = _query_payload_hash(parameters, headers, signed)
@@ -246,6 +252,10 @@ def _claim_from_query(marked: Sequence[tuple[str, str]], headers: Mapping[str, s
         payload_mode(payload_hash),
         parameters.get(_TOKEN_PARAMETER),
     )
+
+
+def _malformed_credential(reason: str, **detail: str) -> SignatureError:
+    return _malformed_query(f"Error parsing the X-Amz-Credential parameter; {reason}", **detail)
 
 
 def _malformed_query(reason: str, **detail: str) -> SignatureError:
@@ -303,6 +313,7 @@ class _Malformed(Protocol):
     def __call__(self, reason: str, **detail: str) -> SignatureError: ...
 
 
+@lru_cache(maxsize=256)
 def _credential(text: str, malformed: _Malformed) -> tuple[str, Scope]:
     """Read `ACCESS-KEY/20261105/region/service/aws4_request`."""
     parts = text.rsplit("/", _SCOPE_PARTS - 1)
@@ -314,6 +325,7 @@ def _credential(text: str, malformed: _Malformed) -> tuple[str, Scope]:
     return access_key, Scope(date, region, service)
 
 
+@lru_cache(maxsize=256)
 def _signed_headers(text: str) -> tuple[str, ...]:
     lowered = text.lower()
     names = lowered.split(";")

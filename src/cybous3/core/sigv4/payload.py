@@ -26,7 +26,7 @@ class PayloadMode(Enum):
     @property
     def streaming(self) -> bool:
         """Whether the body is aws-chunked."""
-        return self not in (PayloadMode.SIGNED, PayloadMode.UNSIGNED)
+        return self is not PayloadMode.SIGNED and self is not PayloadMode.UNSIGNED
 
     @property
     def chunks_signed(self) -> bool:

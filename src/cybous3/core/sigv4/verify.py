@@ -10,8 +10,7 @@ session token belongs to it, and whether the body is what the payload hash says 
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from cybous3.core.clock import amz_date as spell_amz_date
 from cybous3.core.clock import iso8601
@@ -40,17 +39,19 @@ SKEW_S_MAX: Final = 900
 SERVICE: Final = "s3"
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """A request that is its signer's; what its body's signatures go on from."""
+class Verified(NamedTuple):
+    """A request that is its signer's; what its body's signatures go on from. A repr shows neither signature nor key."""
 
     payload: PayloadMode
     payload_hash: str  # the SHA-256 to hold the body against when payload is SIGNED
-    seed_signature: str = field(repr=False)
-    signing_key: bytes = field(repr=False)
+    seed_signature: str
+    signing_key: bytes
     scope: Scope
     amz_date: str
     lasts: tuple[float, float]  # the first and the last moment, seconds since the epoch, at which it is believed
+
+    def __repr__(self) -> str:
+        return f"Verified({self.payload}, {self.scope}, {self.amz_date})"
 
     def chunk_signer(self) -> ChunkSigner:
         """Return the chain of chunk signatures that starts at the request's own."""

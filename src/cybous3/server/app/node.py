@@ -55,8 +55,9 @@ def unobserved(_: Observation) -> None:
 async def open_node(config: ServerConfig, slot: str, observe: Observe = unobserved) -> AsyncIterator[Node]:
     """Open everything, clean what writers that are gone left behind, and reap until the end. StartError."""
     place = DataDirectory(config.data)
+    serving: list[S3Service] = []
     try:
-        index = await open_sqlite(place.index)
+        index = await open_sqlite(place.index, alone=lambda: bool(serving) and serving[0].in_flight <= 1)
     except OSError as error:
         raise local("cannot open the index", error) from error
     try:
@@ -82,6 +83,7 @@ async def open_node(config: ServerConfig, slot: str, observe: Observe = unobserv
                 base_hosts=config.base_hosts,
                 observe=observe,
             )
+            serving.append(service)
             reaping = asyncio.create_task(_reap(index, blobs, store))
             try:
                 yield Node(index, blobs, store, accounts, service, recovered)

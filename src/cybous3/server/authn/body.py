@@ -7,8 +7,7 @@ what was signed, and whoever reads a piece must not show it to anyone before.
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from cybous3.core.chunked.decoder import Decoder
 from cybous3.core.chunked.trailers import announced
@@ -23,8 +22,7 @@ _DECODED_LENGTH: Final = "x-amz-decoded-content-length"
 _DIGITS_MAX: Final = 19  # what an int64 can mean
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """A body ready to be read by whoever is authorised; nothing was read yet."""
 
     body: Body

@@ -6,7 +6,7 @@ key lives for the length of one check and is not part of the result.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from cybous3.core.sigv2.claim import LINK_MARK, LinkClaim, parse_link
 from cybous3.core.sigv2.verify import VerifiedLink, verify_link
@@ -25,8 +25,7 @@ class Anonymous:
     """Nobody. May do nothing unless something says so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Authenticated:
+class Authenticated(NamedTuple):
     """A user, by one of its keys; `buckets` None means that the key is not limited."""
 
     user: User

@@ -13,7 +13,7 @@ Left to others: finding the facts (the service, and the lookup of a copy source)
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from cybous3.server.wire.operations import Required
 
@@ -34,8 +34,7 @@ class Nobody:
     """The principal of a request without an identity."""
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """The principal of an authenticated request; `buckets` None means that the key is not limited."""
 
     user_id: str
@@ -46,8 +45,7 @@ class Caller:
 Principal = Nobody | Caller
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(NamedTuple):
     """What a need is about: a bucket, or the service (`bucket` None). `owner` None: there is no such bucket."""
 
     bucket: str | None = None

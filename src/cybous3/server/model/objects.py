@@ -10,8 +10,7 @@ ChecksumAlgorithm = Literal["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"]
 ChecksumType = Literal["FULL_OBJECT", "COMPOSITE"]
 
 
-@dataclass(frozen=True, slots=True)
-class Checksum:
+class Checksum(NamedTuple):
     """A checksum as S3 names it; `value` is base64, with `-N` behind it when composite of N parts."""
 
     algorithm: ChecksumAlgorithm
@@ -74,8 +73,7 @@ class ObjectSummary(NamedTuple):
     version_id: str = NULL_VERSION
 
 
-@dataclass(frozen=True, slots=True)
-class WriteCondition:
+class WriteCondition(NamedTuple):
     """What must hold of the current object at the instant a write commits. None: no such condition.
 
     ETags are without quotes; "*" stands for any object. RFC 9110 §13.1; S3: conditional writes, deletes.

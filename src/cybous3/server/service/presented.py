@@ -11,6 +11,7 @@ parameters as the headers they stand for, and is verified with these.
 import re
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from cybous3.core.sigv2.claim import LINK_MARK, TOKEN
@@ -46,17 +47,26 @@ def presented(request: Request) -> Request:
     """
     if _MAY_BE_PRESIGNED.search(request.query) is None:
         return request
-    pairs = [(name.lower(), value or "") for name, value in parse_query(request.query)]
-    own = _of_the_signature({name for name, _ in pairs})
-    if own is None:
+    pairs = parse_query(request.query)
+    places = _added(tuple([name for name, _ in pairs]))
+    if not places:
         return request
-    added = [_field(request.headers, *pair) for pair in pairs if pair[0].startswith("x-amz-") and pair[0] not in own]
-    if not added:
-        return request
+    added = [_field(request.headers, pairs[at][0].lower(), pairs[at][1] or "") for at in places]
     if len({name for name, _ in added}) != len(added):
         raise S3Error("InvalidRequest", "A query parameter that stands for a header must not be repeated.")
     lacking = [pair for pair in added if pair[0] not in request.headers]  # said in both ways is said once
     return replace(request, headers=Headers((*request.headers.items_in_order, *lacking)))
+
+
+# Links of one maker have the same parameters in the same order.
+@lru_cache(maxsize=256)
+def _added(names: tuple[str, ...]) -> tuple[int, ...]:
+    """Return the places of the parameters that stand for headers; none unless the query is a presigned one."""
+    lower = [name.lower() for name in names]
+    own = _of_the_signature(set(lower))
+    if own is None:
+        return ()
+    return tuple(at for at, name in enumerate(lower) if name.startswith("x-amz-") and name not in own)
 
 
 def _of_the_signature(names: AbstractSet[str]) -> AbstractSet[str] | None:

@@ -17,7 +17,7 @@ Kept true: it never raises (but for cancellation, which is the edge's own wish);
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -50,8 +50,7 @@ _REPEATED: Final = frozenset({"GetObject", "HeadObject"})
 _EXPECTED_OWNER: Final = "x-amz-expected-bucket-owner"
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(NamedTuple):
     """What can be counted about one request. Every label is bounded: operations and codes are tables."""
 
     operation: str
@@ -98,15 +97,19 @@ class S3Service:
         self._base_hosts = tuple(base_hosts)
         self._observe = observe
         self._host_id = host_id(entropy)
+        self.in_flight = 0  # requests that were begun and have no answer yet
 
     async def __call__(self, request: Request) -> Response:
         """Answer `request`. The id in the answer is the one in the log."""
         ticket = _Ticket(self._new_id(), self._clock())
         code = ""
+        self.in_flight += 1
         try:
             response = await self._answer(request, ticket)
         except Exception as error:  # noqa: BLE001 - the border: whatever went wrong, the client hears it in S3's words
             response, code = self._refuse(error, request, ticket)
+        finally:
+            self.in_flight -= 1
         return self._finish(response, ticket, code)
 
     async def _answer(self, request: Request, ticket: _Ticket) -> Response:

@@ -7,8 +7,7 @@ GetObjectAttributes and `x-amz-checksum-mode` can show it, and a part has what a
 
 import hashlib
 import hmac
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from cybous3.core import checksums
 from cybous3.core.checksums import ChecksumError, Hasher
@@ -20,8 +19,7 @@ DEFAULT_ALGORITHM: Final[ChecksumAlgorithm] = "CRC64NVME"
 MD5_SIZE: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """What the bytes turned out to be, after everything announced about them was found true."""
 
     size: int

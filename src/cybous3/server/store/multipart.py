@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
@@ -81,7 +80,7 @@ def part_expectation(upload: Upload, expected: Expected) -> Expected:
     if upload.checksum_algorithm is None:
         return expected
     if named is None:
-        return replace(expected, checksum_algorithm=upload.checksum_algorithm)
+        return expected._replace(checksum_algorithm=upload.checksum_algorithm)
     if named != upload.checksum_algorithm:
         raise S3Error(
             "InvalidRequest",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from cybous3.server.model.objects import Checksum, ChecksumAlgorithm
 
@@ -23,8 +23,7 @@ class ObjectSpec:
     storage_class: str = "STANDARD"
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(NamedTuple):
     """What the body was announced to be. None: not announced, not checked.
 
     `content_length` counts the decoded bytes. `checksum` is a value from a header; with `checksum_algorithm` and

@@ -7,7 +7,7 @@ an operation is built is not said here: the handlers' own table decides.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Level = Literal["service", "bucket", "object"]
 Place = Literal["service", "bucket", "object", "source"]
@@ -55,8 +55,7 @@ class Operation:
     refused: frozenset[str] = frozenset()  # query parameters that it must not overlook
 
 
-@dataclass(frozen=True, slots=True)
-class Required:
+class Required(NamedTuple):
     """A `Need` as one request raises it: one action, on one place."""
 
     action: str

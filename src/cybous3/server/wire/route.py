@@ -55,6 +55,9 @@ class Target(NamedTuple):
 
     def needs(self) -> tuple[Required, ...]:
         """Return the permissions that this very request needs, versions and optional headers considered."""
+        plain = _PLAIN_NEEDS.get(self.operation.name)
+        if plain is not None and not self.query.get("versionId"):
+            return plain
         first = self.headers.first
         versions = {"source": self.source is not None and self.source.version_id is not None}
         own = bool(self.query.get("versionId"))
@@ -198,3 +201,9 @@ def _demands(row: Operation) -> tuple[bool, int]:
 
 _ROWS: Final = _table()
 _LITERALS: Final = {(row.method, row.path): row for row in OPERATIONS if row.path is not None}
+# Of operations whose needs hang on nothing but, perhaps, a version in the query.
+_PLAIN_NEEDS: Final = {
+    row.name: tuple(Required(need.action, need.on) for need in row.permissions)
+    for row in OPERATIONS
+    if not any(need.when or need.on == "source" for need in row.permissions)
+}

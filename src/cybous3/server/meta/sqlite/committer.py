@@ -137,7 +137,6 @@ class Committer:
         _answer(group, answers)
         return True
 
-
     async def _sync(self, *, in_place: bool) -> None:
         started = time.perf_counter()
         if in_place and self._took_s < IN_PLACE_S_MAX:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
 
@@ -44,14 +45,19 @@ class SqliteIndex:
     """`Index` of the port."""
 
     def __init__(
-        self, reading: sqlite3.Connection, writing: sqlite3.Connection, lock: WriterLock, stamp: Stamp
+        self,
+        reading: sqlite3.Connection,
+        writing: sqlite3.Connection,
+        lock: WriterLock,
+        stamp: Stamp,
+        alone: Callable[[], bool],
     ) -> None:
         self._reading = reading
         self._writing = writing
         self._lock = lock
         self._stamp = stamp
         self._remembered = Remembered(stamp)
-        self._committer = Committer(writing, lock, self._remembered)
+        self._committer = Committer(writing, lock, self._remembered, alone)
         self._reader = Reader(reading)
         self._closing: asyncio.Task[None] | None = None
         self.buckets: Final = SqliteBuckets(self._reader, self._committer, self._remembered)
@@ -104,11 +110,18 @@ class SqliteIndex:
             self._lock.close()
 
 
-async def open_sqlite(path: Path, *, synchronous: Synchronous = "FULL") -> SqliteIndex:
+def _never() -> bool:
+    return False
+
+
+async def open_sqlite(
+    path: Path, *, synchronous: Synchronous = "FULL", alone: Callable[[], bool] = _never
+) -> SqliteIndex:
     """Open the index at `path`, making or migrating it if need be. For start-up: it blocks and waits for writers.
 
     FULL syncs every commit before it is acknowledged. NORMAL (`relaxed`) syncs at checkpoints only: a power loss takes
     the last commits, a crash of the process takes none. Open one for each process and event loop, after forking.
+    `alone`: whether a commit may keep the event loop for as long as it takes, because nobody else would be served.
     IndexTooNewError; OSError.
     """
     _make_private(path)
@@ -125,7 +138,7 @@ async def open_sqlite(path: Path, *, synchronous: Synchronous = "FULL") -> Sqlit
         raise translated(error) from error
     finally:
         lock.release()
-    return SqliteIndex(reading, writing, lock, stamp)
+    return SqliteIndex(reading, writing, lock, stamp, alone)
 
 
 def _make_private(path: Path) -> None:
