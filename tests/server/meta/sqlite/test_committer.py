@@ -132,6 +132,48 @@ async def test_who_writes_after_a_failed_commit_is_not_taken_for_us(index: Sqlit
     await index.aclose()
 
 
+async def test_a_lock_that_fails_is_told_to_who_waits_for_it(
+    index: SqliteIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> bool:
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(index._lock, "try_acquire", fail)
+        async with asyncio.timeout(5):
+            with pytest.raises(OSError, match="no locks"):
+                await index.objects.put(record("one"), ALWAYS)
+    await index.objects.put(record("one"), ALWAYS)
+    await index.aclose()
+
+
+async def test_a_rollback_that_fails_leaves_nobody_waiting(index: SqliteIndex) -> None:
+    class Broken:
+        def __init__(self, connection: sqlite3.Connection) -> None:
+            self.connection = connection
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.connection, name)
+
+        def fail(self) -> None:
+            raise sqlite3.OperationalError("disk I/O error")
+
+        commit = rollback = fail
+
+    index._committer._connection = Broken(index._writing)  # type: ignore[assignment] # as above
+    for key in ("one", "two"):
+        async with asyncio.timeout(5):
+            with pytest.raises(BrokenIndexError):
+                await index.objects.put(record(key), ALWAYS)
+    index._committer._connection = index._writing
+    with pytest.raises(BrokenIndexError):  # finds what was left open, and ends it
+        await index.objects.put(record("one"), ALWAYS)
+    await index.objects.put(record("one"), ALWAYS)
+    with pytest.raises(S3Error):
+        await index.objects.get(BUCKET.name, "two")
+    await index.aclose()
+
+
 async def test_cancelled_while_waiting_it_never_happens(index: SqliteIndex) -> None:
     task = asyncio.create_task(index.objects.put(record("key"), ALWAYS))
     other = asyncio.create_task(index.objects.put(record("other"), ALWAYS))

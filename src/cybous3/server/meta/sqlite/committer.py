@@ -16,6 +16,7 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple, TypeVar
 
 from cybous3.server.meta.sqlite.errors import BrokenIndexError, translated
@@ -92,8 +93,13 @@ class Committer:
             self._drain = None
 
     async def _group(self) -> None:
-        if not self._lock.try_acquire():
-            await self._thread.run(self._lock.acquire)
+        try:
+            if not self._lock.try_acquire():
+                await self._thread.run(self._lock.acquire)
+        except OSError as error:  # of the lock file's disk: nobody may wait for ever
+            group = self._next_group()
+            _answer(group, [error] * len(group))
+            return
         try:
             group = self._next_group()
             if group and not await self._commit(group):
@@ -183,7 +189,9 @@ def _touched(group: list[_Waiting]) -> set[Name] | None:
 
 def _undo(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:
-        connection.rollback()
+        # Who waits hears of what made us undo. If even that fails, the next BEGIN does, and undoes again.
+        with suppress(sqlite3.Error):
+            connection.rollback()
 
 
 def _as_promised(error: Exception) -> Exception:
