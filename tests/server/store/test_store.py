@@ -436,7 +436,7 @@ async def test_the_checksum_of_a_whole_follows_from_its_parts(
         expected = Checksum(algorithm, checksums.composite(algorithm, digests), "COMPOSITE")
     for wrong, code in (
         (checksum("SHA256" if algorithm != "SHA256" else "CRC32", b""), "InvalidRequest"),
-        (replace(expected, value="AAAA"), "BadDigest"),
+        (expected._replace(value="AAAA"), "BadDigest"),
     ):
         await refused(code, store.complete(BUCKET.name, "key", upload_id, naming(parts), expected_checksum=wrong))
     whole = await store.complete(BUCKET.name, "key", upload_id, naming(parts), expected_checksum=expected)
