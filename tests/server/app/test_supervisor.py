@@ -120,3 +120,26 @@ def test_who_dies_young_waits_before_the_next_life(tmp_path: Path, monkeypatch: 
     pauses = [line["restart_in_s"] for line in logs if line["event"] == "worker died" and line["slot"] == "w0"]
     assert pauses[:2] == [0.5, 1.0]
     assert len(pauses) <= 3
+
+
+def test_a_worker_that_cannot_be_spawned_now_is_spawned_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spawn, refused = Supervisor._spawn, [True, True]
+
+    async def scarce(group: Supervisor, one: supervisor._Worker) -> asyncio.subprocess.Process:
+        if refused:
+            refused.pop()
+            raise OSError(12, "Cannot allocate memory")
+        return await spawn(group, one)
+
+    async def main() -> None:
+        group = Supervisor(config(tmp_path), sockets(), tmp_path)
+        monkeypatch.setattr(Supervisor, "_spawn", scarce)
+        with capture_logs() as logs:
+            group.begin()
+            await _running(group)
+        assert [line["code"] for line in logs if line["event"] == "worker died"] == [
+            "could not be started: [Errno 12] Cannot allocate memory"
+        ] * 2
+        assert await group.drain(5.0)
+
+    asyncio.run(main())

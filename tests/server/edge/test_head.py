@@ -185,6 +185,16 @@ TOKEN = st.text(string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~", min_si
 VALUE = st.text(st.characters(min_codepoint=0x21, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=20)
 
 
+def test_a_long_name_is_read_and_not_remembered() -> None:
+    parser = Parser(LIMITS)
+    name = "x-amz-meta-" + "n" * 1000
+    for _ in range(2):
+        head = parser.parse(f"GET / HTTP/1.1\r\nHost: a\r\n{name}: v\r\nShort: v\r\n\r\n".encode())
+        assert head.headers.get(name) == "v"
+    assert sorted(parser._names) == [b"Host", b"Short"]
+    assert parser._fields == []
+
+
 @given(st.lists(st.tuples(TOKEN, VALUE), max_size=10))
 def test_header_fields_survive(fields: list[tuple[str, str]]) -> None:
     special = {"host", "content-length", "transfer-encoding", "authorization", "expect", "connection", "upgrade"}

@@ -122,7 +122,10 @@ class Supervisor:
         """Run the worker, again and again, until the end."""
         while not self._ending:
             born = time.monotonic()
-            code = await self._run(worker)
+            try:
+                code: int | str = await self._run(worker)
+            except OSError as error:  # no memory, no processes, no descriptors: there may be some later
+                code = f"could not be started: {error}"
             if self._ending:
                 return
             worker.deaths = worker.deaths + 1 if time.monotonic() - born < _YOUNG_S else 0

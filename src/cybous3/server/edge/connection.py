@@ -298,6 +298,7 @@ class Connection(asyncio.BufferedProtocol):
             return keep and (self._body is None or await self._drain_body())
         finally:
             self._stats.in_flight -= 1
+            self._raw = b""
             if self._body is not None:
                 self._close_body()
 

@@ -29,6 +29,7 @@ _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")
 _SINGLE = ("host", "content-length", "transfer-encoding", "authorization")
 _BODY_METHODS = frozenset(("PUT", "POST"))
 _VERSIONS = ("1.1", "1.0")
+_NAME_BYTES_KEPT = 64  # no longer than the longest of S3's own
 _METHODS = {name.encode(): name for name in ("GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS")}
 
 
@@ -73,7 +74,8 @@ class Parser:
 
     def _learn(self, name: bytes) -> str:
         lower = name.decode("ascii").lower()
-        if len(self._names) < self._limits.header_count:  # bounded: names are the peer's choice
+        # Names are the peer's choice: bounded in number and, since they stay as long as the connection, in length.
+        if len(self._names) < self._limits.header_count and len(name) <= _NAME_BYTES_KEPT:
             self._names[name] = lower
         return lower
 
@@ -93,6 +95,7 @@ class Parser:
         length = _length(method, headers, self._limits, modern=modern)
         if length != 0:
             self._tokeniser = None  # it waits for a body that it will never see
+        self._target, self._fields = b"", []  # an idle connection holds nothing of what was asked
         return Head(
             method,
             path,

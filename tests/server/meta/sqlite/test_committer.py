@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -256,4 +257,35 @@ async def test_a_broken_read_is_translated(index: SqliteIndex) -> None:
     index._reading.close()
     with pytest.raises(BrokenIndexError):
         index._reader.bucket("x")
+    await index.aclose()
+
+
+async def test_a_lone_commit_stays_on_the_loop_while_the_disk_is_quick(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = [True]
+    monkeypatch.setattr(module, "LOG_BYTES", 0)
+    index = await open_sqlite(tmp_path / "alone.db", synchronous="NORMAL", alone=lambda: alone[0])
+    await index.buckets.create(BUCKET)
+    hops: list[str] = []
+    run = index._committer._thread.run
+
+    async def counted(work: Callable[[], object]) -> None:
+        hops.append("hop")
+        await run(work)
+
+    monkeypatch.setattr(index._committer._thread, "run", counted)
+    index._committer._took_s = 0.0
+    await index.objects.put(record("quick"), ALWAYS)
+    assert hops == []
+    index._committer._took_s = 1.0
+    await index.objects.put(record("slow"), ALWAYS)
+    assert hops == ["hop"]
+    index._committer._took_s = 0.0
+    await asyncio.gather(*(index.objects.put(record(f"{number}"), ALWAYS) for number in range(2)))
+    assert hops == ["hop"] * 2
+    alone[0] = False
+    index._committer._took_s = 0.0
+    await index.objects.put(record("others"), ALWAYS)
+    assert hops == ["hop"] * 3
     await index.aclose()
