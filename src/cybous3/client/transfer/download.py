@@ -137,14 +137,14 @@ class Downloader:
 
     def copy_window(self, opened: Opened, plan: RangePlan, write: _Write) -> int:
         """Fetch, open and write the segments of one window; return its plaintext bytes."""
-        length = plan.stored_stop - plan.stored_start
-        stored = memoryview(self._buffers.take("stored", length))[:length]
-        self._opener.fetch(opened, plan.stored_start, stored)
-        size = opened.object.layout.segment_len
-        plain = self._buffers.take("plain", size)
-        for position, index in enumerate(range(plan.first_segment, plan.stop_segment)):
-            segment = stored[position * size : (position + 1) * size]
-            write(opened.object.plaintext_of(index, segment, plain), index * opened.object.layout.capacity)
+        layout = opened.object.layout
+        indices = range(plan.first_segment, plan.stop_segment)
+        lengths = [opened.object.segment_stored_len(index) for index in indices]
+        # One segment at a time: it is opened and written while the processor's cache still holds it.
+        stored, plain = (self._buffers.take(name, max(lengths)) for name in ("stored", "plain"))
+        with closing(self._opener.pieces(opened, plan.stored_start, lengths, stored)) as pieces:
+            for index, segment in zip(indices, pieces, strict=True):
+                write(opened.object.plaintext_of(index, segment, plain), index * layout.capacity)
         return plan.length
 
 
@@ -286,7 +286,3 @@ def _write_at(descriptor: int, data: memoryview, offset: int) -> None:
     while data:
         count = os.pwrite(descriptor, data, offset)
         data, offset = data[count:], offset + count
-
-
-def _a_folder(path: str) -> Unusable:
-    return Unusable(f"{path!r} is an empty folder of the vault", hint="folders come back with: cybs3 folders get")

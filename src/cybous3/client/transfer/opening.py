@@ -1,10 +1,11 @@
 """Open a stored file: fetch its front and its end, unwrap its key, verify both, and notice what is older than it was.
 
-from typing import NamedTuple
 Everything later (ranges, downloads, checks) works on an `Opened`: its length and its segments' places come from the
 authenticated footer, never from what the server says of sizes.
 """
 
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from typing import NamedTuple
 
 from cybous3.client.keys.errors import Rollback
@@ -69,22 +70,47 @@ class Opener:
 
     def fetch(self, opened: Opened, start: int, buffer: memoryview) -> None:
         """Fill `buffer` with the object's stored bytes from `start`, of the very state that was opened."""
-        stop = start + len(buffer)
-        if stop <= len(opened.front):
-            buffer[:] = opened.front[start:stop]
+        with closing(self.pieces(opened, start, (len(buffer),), buffer)) as pieces:
+            for piece in pieces:
+                if piece.obj is not buffer.obj:
+                    buffer[:] = piece
+
+    def pieces(
+        self, opened: Opened, start: int, lengths: Sequence[int], buffer: bytearray | memoryview
+    ) -> Generator[memoryview, None, None]:
+        """Yield the stored bytes from `start`, of the state that was opened, cut into `lengths`, with one request.
+
+        A piece is there until the next is asked for: it stands in `buffer`, or in what was fetched at the start. Close
+        it when leaving early.
+        """
+        stop = start + sum(lengths)
+        if stop > len(opened.front):
+            stored = opened.stored
+            yield from self._cut(stored.path, stored.key, stored.etag, start, lengths, memoryview(buffer))
             return
-        self._exactly(opened.stored.path, opened.stored.key, opened.stored.etag, start, buffer)
+        for length in lengths:
+            yield opened.front[start : start + length]
+            start += length
 
     def _exactly(self, path: str, key: str, etag: str, start: int, buffer: memoryview) -> None:
+        for _ in self._cut(path, key, etag, start, (len(buffer),), buffer):
+            pass
+
+    def _cut(
+        self, path: str, key: str, etag: str, start: int, lengths: Sequence[int], buffer: memoryview
+    ) -> Generator[memoryview, None, None]:
         try:
-            with self._store.get(key, start=start, length=len(buffer), if_match=etag) as download:
-                count = download.readinto(buffer)
+            download = self._store.get(key, start=start, length=sum(lengths), if_match=etag)
         except (PreconditionFailed, NotFound) as error:
             raise Conflict(f"{path!r} changed while it was being read", hint="run the command again") from error
         except RangeOutside as error:
             raise Truncated("the object is shorter than it says") from error
-        if count != len(buffer):
-            raise Truncated("the object is shorter than it says")
+        with download:
+            for length in lengths:
+                piece = buffer[:length]
+                if download.readinto(piece) != length:
+                    raise Truncated("the object is shorter than it says")
+                yield piece
 
     def _check_age(self, path: str, key: str, object_id: bytes, generation: int) -> None:
         accept = self._around.accept_rollback

@@ -9,10 +9,9 @@ What this keeps true:
 """
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from threading import Thread
 from typing import Any, BinaryIO, NamedTuple
 
 from cybous3.client.keys.state import Seen
@@ -23,6 +22,7 @@ from cybous3.client.transfer.journal import Journal, Journals
 from cybous3.client.transfer.parallel import Buffers, all_of
 from cybous3.client.transfer.port import NOTHING_ABOUT, About, Progress, Stored, Surroundings, no_progress
 from cybous3.client.transfer.source import FileSource, read_full
+from cybous3.client.transfer.turns import Turns
 from cybous3.core.errors import CybousError
 from cybous3.crypto.errors import CryptoError
 from cybous3.crypto.layout import FOOTER_LEN, IMMUTABLE_LEN, PartGeometry, PartPlan
@@ -31,6 +31,7 @@ from cybous3.crypto.objects import DEK_LEN, KeyedHasher, ObjectWriter
 
 STREAM_PART_BYTES = 16 * 1024 * 1024
 """Parts of a stream of unknown length: 10,000 of them hold 156 GiB."""
+_STEP = 1024 * 1024
 
 
 class _Target(NamedTuple):
@@ -266,6 +267,16 @@ class _Multipart:
         )
 
 
+class _Run(NamedTuple):
+    """What the parts of one file share while they are sent. `have`: those that an earlier run delivered, by number."""
+
+    writer: ObjectWriter
+    upload_id: str
+    hasher: KeyedHasher
+    turns: Turns
+    have: Mapping[int, Part]
+
+
 class _LargeFile(_Multipart):
     """One file in parts, journalled."""
 
@@ -358,38 +369,54 @@ class _LargeFile(_Multipart):
         size = self._source.size
         count = geometry.count(size)
         self._progress(sum(geometry.part(number, size).plain_len for number in have))
-        hashing = _Hashing(self._source, writer.hasher())
-        missing = (geometry.part(number, size) for number in range(1, count) if number not in have)
-        parts = all_of(
-            missing,
-            lambda plan: self._part(writer, upload_id, plan, b""),
-            workers=self._workers(geometry),
-        )
-        last = geometry.part(count, size)
-        # The footer needs every segment and the digest, so the last part waits for both.
-        digest = hashing.digest
-        final = self._part(writer, upload_id, last, digest)
+        run = _Run(writer, upload_id, writer.hasher(), Turns(), have)
+        plans = (geometry.part(number, size) for number in range(1, count + 1))
+        parts = all_of(plans, lambda plan: self._part(run, plan), workers=self._workers(geometry))
         self._source.check_unchanged()
-        return self._complete(writer, upload_id, [*have.values(), *parts, final]), digest
+        return self._complete(writer, upload_id, parts), run.hasher.digest()
 
-    def _part(self, writer: ObjectWriter, upload_id: str, plan: PartPlan, digest: bytes) -> Part:
+    def _part(self, run: _Run, plan: PartPlan) -> Part:
+        """Hash, seal and send one part. The first two happen in the order of the file, for the digest of the whole."""
+        with run.turns.of(plan.number - 1):
+            had = run.have.get(plan.number)
+            if had is not None:
+                self._pass_over(run.hasher, plan)
+                return had
+            body = self._sealed(run, plan)
+        part = self._store.upload_part(self._target.key, run.upload_id, plan.number, body)
+        self._progress(plan.plain_len)
+        return part
+
+    def _sealed(self, run: _Run, plan: PartPlan) -> memoryview:
+        """Return the stored bytes of a part. A segment is read, hashed and encrypted while the cache still holds it."""
+        writer, size = run.writer, self._source.size
         view, at = memoryview(self._buffers.take("body", plan.stored_len))[: plan.stored_len], 0
         if plan.has_prologue:
             at = len(writer.prologue)
             view[:at] = writer.prologue
-        capacity, last = writer.layout.capacity, writer.layout.segments(self._source.size) - 1
-        plain = memoryview(self._buffers.take("plain", capacity))
+        capacity, last = writer.layout.capacity, writer.layout.segments(size) - 1
         for index in range(plan.first_segment, plan.stop_segment):
-            size = min(capacity, self._source.size - index * capacity)
-            room = writer.room(view[at:], size)
-            piece = plain[:size] if room is None else room
+            length = min(capacity, size - index * capacity)
+            room = writer.room(view[at:], length)
+            piece = self._plain(length) if room is None else room
             self._source.read_into(piece, index * capacity)
+            run.hasher.update(piece)
             at += writer.encrypt_segment_into(index, piece, view[at:], final=index == last)
-        if digest:
-            view[at:] = writer.footer(plaintext_len=self._source.size, digest=digest)
-        part = self._store.upload_part(self._target.key, upload_id, plan.number, view)
-        self._progress(plan.plain_len)
-        return part
+        if plan.stop_segment > last:
+            view[at:] = writer.footer(plaintext_len=size, digest=run.hasher.digest())
+        return view
+
+    def _pass_over(self, hasher: KeyedHasher, plan: PartPlan) -> None:
+        """Hash the plaintext of a part that an earlier run delivered."""
+        if not hasher.reads:
+            return
+        for start in range(plan.plain_start, plan.plain_start + plan.plain_len, _STEP):
+            piece = self._plain(min(_STEP, plan.plain_start + plan.plain_len - start))
+            self._source.read_into(piece, start)
+            hasher.update(piece)
+
+    def _plain(self, length: int) -> memoryview:
+        return memoryview(self._buffers.take("plain", length))[:length]
 
     def _abandon(self, upload_id: str) -> None:
         """Give up an upload that cannot be continued. That the store is out of reach must not hide why."""
@@ -401,38 +428,6 @@ class _LargeFile(_Multipart):
 def _worth_resuming(error: Exception) -> bool:
     """Whether a later run can go on: the store failed us, not the file and not a condition."""
     return isinstance(error, StoreError) and not isinstance(error, (PreconditionFailed, NoSuchUpload))
-
-
-class _Hashing:
-    """The digest of a whole file, made beside its parts by one thread that reads it front to back."""
-
-    _STEP = 1024 * 1024
-
-    def __init__(self, source: FileSource, hasher: KeyedHasher) -> None:
-        self._source = source
-        self._hasher = hasher
-        self._error: BaseException | None = None
-        self._stop = False
-        self._thread = Thread(target=self._run, name="cybs3-hash", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        buffer = memoryview(bytearray(self._STEP))
-        try:
-            for offset in range(0, self._source.size if self._hasher.reads else 0, self._STEP):
-                piece = buffer[: min(self._STEP, self._source.size - offset)]
-                self._source.read_into(piece, offset)
-                self._hasher.update(piece)
-        except BaseException as error:  # noqa: BLE001  # raised again where the digest is asked for
-            self._error = error
-
-    @property
-    def digest(self) -> bytes:
-        """Wait for the end. Raises what reading raised."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        return self._hasher.digest()
 
 
 class _LargeStream(_Multipart):
