@@ -137,7 +137,7 @@ def test_the_self_test_fails_where_the_promise_breaks(
     shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pairs too noisy for the budget: a tenth is not found, and the command says so and ends with 1."""
-    monkeypatch.setattr(selftest, "SLOWDOWNS", (0.1,))  # without equal sides there is no doubt to excuse it
+    monkeypatch.setattr(selftest, "SLOWDOWNS", (0.1,))
     done = shell("performance", "compare", "--self-test", "--recording", recorded(tmp_path, 1.5))
     assert done.code == 1
     assert "found in" in done.out

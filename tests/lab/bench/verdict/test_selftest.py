@@ -11,7 +11,7 @@ import pytest
 from cybous3.lab.bench.verdict import report
 from cybous3.lab.bench.verdict.compare import Plan, Word, series
 from cybous3.lab.bench.verdict.recording import NotARecording, Recording, load
-from cybous3.lab.bench.verdict.selftest import DOUBT_MAX, RUN_PAIRS, Row, as_recorded, draw, examine, kept, slowed
+from cybous3.lab.bench.verdict.selftest import RUN_PAIRS, Row, as_recorded, draw, examine, kept, slowed
 from tests.support.blocks import MACHINE, noisy_pairs
 
 SHIPPED = load()
@@ -20,14 +20,10 @@ SHIPPED = load()
 @pytest.mark.slow
 @pytest.mark.parametrize("one", SHIPPED, ids=lambda one: one.label)
 def test_the_detector_keeps_its_promises_on_recorded_figures(one: Recording) -> None:
-    """200 comparisons of equal sides: at most 1 % alarms. 200 with 10 % injected: at least 95 % REGRESSION.
-
-    The recording of puts was too noisy for the budget: there the slow-down may end in doubt, and does not pass.
-    """
+    """200 comparisons of equal sides: at most 1 % alarms. 200 with 10 % injected: at least 95 % REGRESSION."""
     rows = [examine(one, slowdown, Plan()) for slowdown in (0.0, 0.10)]
     assert [row.comparisons for row in rows] == [200, 200]
     assert kept(rows) == [], report.power(rows)
-    assert rows[0].share(Word.INCONCLUSIVE) <= DOUBT_MAX or one.label.startswith("put")
 
 
 @pytest.mark.parametrize("one", SHIPPED, ids=lambda one: one.label)
@@ -102,10 +98,9 @@ def test_broken_promises_are_named() -> None:
     ]
 
 
-def test_where_doubt_is_right_a_slow_down_must_not_pass() -> None:
+def test_doubt_does_not_count_as_found() -> None:
     def row(slowdown: float, **words: int) -> Row:
         return Row("put", slowdown, 200, Counter({Word[name]: count for name, count in words.items()}), 0.0, 400)
 
-    noisy = row(0.0, PASS=180, INCONCLUSIVE=20)
-    assert kept([noisy, row(0.1, INCONCLUSIVE=190, PASS=10)]) == []
-    assert kept([noisy, row(0.1, INCONCLUSIVE=189, PASS=11)]) == ["put: a slow-down of 10% passed in 5.5%"]
+    noisy = [row(0.0, PASS=180, INCONCLUSIVE=20), row(0.1, INCONCLUSIVE=190, REGRESSION=10)]
+    assert kept(noisy) == ["put: a slow-down of 10% found in 5.0%, less than 95%"]

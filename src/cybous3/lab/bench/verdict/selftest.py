@@ -28,9 +28,6 @@ RUN_PAIRS: Final = 8
 FALSE_ALARMS_MAX: Final = 0.01
 FOUND_MIN: Final = 0.95
 FOUND_AT: Final = 0.10
-DOUBT_MAX: Final = 0.05
-"""Where more of the equal comparisons than this end INCONCLUSIVE, the machine was too noisy for the plan's budget."""
-MISSED_MAX: Final = 0.05
 _PAIRS_MIN: Final = 5 * RUN_PAIRS
 
 
@@ -98,19 +95,15 @@ def as_recorded(recording: Recording, plan: Plan) -> tuple[Finding, ...]:
 def kept(rows: Sequence[Row]) -> list[str]:
     """Return the promises that the rows break, as sentences; none: the detector may be believed.
 
-    Nowhere may equal sides raise more than FALSE_ALARMS_MAX alarms. A slow-down of FOUND_AT is found in FOUND_MIN of
-    all comparisons; where the machine was too noisy for the budget, doubt is the right answer to it, and what may not
-    happen is that it passes.
+    Equal sides may raise at most FALSE_ALARMS_MAX alarms, and a slow-down of FOUND_AT is found in FOUND_MIN of all
+    comparisons: doubt does not count as found.
     """
-    doubtful = {row.recording for row in rows if row.slowdown == 0 and row.share(Word.INCONCLUSIVE) > DOUBT_MAX}
     broken = []
     for row in rows:
-        alarms, found, missed = row.share(*ALARMS), row.share(Word.REGRESSION), row.share(Word.PASS)
+        alarms, found = row.share(*ALARMS), row.share(Word.REGRESSION)
         if row.slowdown == 0 and alarms > FALSE_ALARMS_MAX:
             broken.append(f"{row.recording}: {alarms:.1%} false alarms, more than {FALSE_ALARMS_MAX:.0%}")
-        if row.slowdown == FOUND_AT and row.recording in doubtful and missed > MISSED_MAX:
-            broken.append(f"{row.recording}: a slow-down of {FOUND_AT:.0%} passed in {missed:.1%}")
-        if row.slowdown == FOUND_AT and row.recording not in doubtful and found < FOUND_MIN:
+        if row.slowdown == FOUND_AT and found < FOUND_MIN:
             told = f"found in {found:.1%}, less than {FOUND_MIN:.0%}"
             broken.append(f"{row.recording}: a slow-down of {FOUND_AT:.0%} {told}")
     return broken
