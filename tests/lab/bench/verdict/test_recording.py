@@ -68,6 +68,6 @@ def test_the_shipped_recording_says_how_it_was_made() -> None:
     assert {one.label.split()[0] for one in shipped} == {"get", "put"}
     for one in shipped:
         assert one.equal
-        assert one.command.startswith("cybs3 performance compare ")
+        assert "cybs3 performance compare " in one.command
         assert len(one.pairs) >= 200
         assert sum(pair.a.failed + pair.b.failed for pair in one.pairs) == 0
