@@ -35,6 +35,10 @@ def test_few_decades_have_ticks_between_and_less_than_one_has_round_steps() -> N
     assert len(scale_for(Axis("x", log=True), [100, 200]).ticks) >= 4
 
 
+def test_decades_of_which_two_powers_show_are_divided_all_the_same() -> None:
+    assert [at for at, _ in scale_for(Axis("ms", log=True), [0.17, 50]).ticks] == [0.2, 0.5, 1, 2, 5, 10, 20, 50]
+
+
 def test_what_cannot_be_placed_is_put_on_the_edge() -> None:
     assert scale_for(Axis("x", log=True), [1, 10]).place(0) == 0
     assert scale_for(Axis("x"), [1, 10]).place(99) == 1

@@ -27,7 +27,7 @@ def latencies(runs: Sequence[Run]) -> Page:
         ("machine", f"{first.fingerprint.cpu}, {first.fingerprint.cores} cores, {first.fingerprint.filesystem}"),
     )
     ends = "" if all(run.completed for run in runs) else "INCOMPLETE: what was measured until it ended"
-    return Page(f"Latency of {first.label}", ends or f"{len(runs)} workloads", charts, facts)
+    return Page(f"Latency of {first.label}", ends or (f"{len(runs)} workloads" if len(runs) > 1 else ""), charts, facts)
 
 
 def _percentiles(run: Run) -> Curves:

@@ -72,10 +72,14 @@ def _ticks(low: float, high: float, *, log: bool) -> list[float]:
     if not log:
         return _round_steps(low, high)
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    factors = (1, 2, 5) if math.log10(high / low) < _DENSE_DECADES else (1,)
-    powers = [factor * 10.0**decade for decade in decades for factor in factors if low <= factor * 10.0**decade <= high]
+    dense = math.log10(high / low) < _DENSE_DECADES
+    for factors in ((1, 2, 5),) if dense else ((1,), (1, 2, 5)):
+        places = [factor * 10.0**decade for decade in decades for factor in factors]
+        powers = [place for place in places if low <= place <= high]
+        if len(powers) >= _POWERS_MIN:
+            return powers
     # Less than a decade is so nearly straight that round steps serve it better.
-    return powers if len(powers) >= _POWERS_MIN else _round_steps(low, high)
+    return _round_steps(low, high)
 
 
 def _round_steps(low: float, high: float) -> list[float]:
