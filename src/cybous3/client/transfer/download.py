@@ -10,6 +10,7 @@ What this keeps true:
 
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -212,6 +213,8 @@ class _Target:
             self._progress(downloader.copy_window(opened, plan, lambda data, at: _write_at(descriptor, data, at)))
             if journal is not None:
                 journal.mark(number)
+            if self._how.sync and len(plans) > 1:
+                _begin_writing_out(descriptor, plan.first_segment * opened.object.layout.capacity, plan.length)
 
         missing = [item for item in plans if item[0] not in done]
         if len(missing) == 1:
@@ -273,6 +276,17 @@ def _beside(destination: Path, mark: bytes) -> str:
     """Return the name under which the file is written, in the same folder."""
     folder, name = os.path.split(destination)
     return os.path.join(folder, f".{name[:100]}.{mark.hex()}.part")  # noqa: PTH118  # a name of text
+
+
+def _begin_writing_out(descriptor: int, offset: int, length: int) -> None:
+    """Let the disk begin with what was just written, so that the sync at the end finds little left to wait for.
+
+    On Linux this advice queues dirty pages without waiting and drops clean ones; these are all dirty. Elsewhere it does
+    nothing of use. A hint: whether it is taken changes no byte.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError):  # a file system that has no use for advice
+            os.posix_fadvise(descriptor, offset, length, os.POSIX_FADV_DONTNEED)
 
 
 def _write_at(descriptor: int, data: memoryview, offset: int) -> None:
