@@ -125,3 +125,15 @@ def test_blocks_hold_so_many_files() -> None:
 
 def test_nothing_found_has_no_costs() -> None:
     assert Found().costs(5.0) == ()
+
+
+@pytest.mark.parametrize("damage", [False, True])
+def test_a_file_of_several_pieces_is_filled_and_compared_to_its_last_byte(tmp_path: Path, *, damage: bool) -> None:
+    effort = Effort((4 * MIB + 3,), 1)
+    plain, other = Sleeper(0), Sleeper(0, damage=damage)
+    if damage:
+        with pytest.raises(WrongBytes):
+            measure(table(plain=plain, client=other), effort, tmp_path, quiet)
+        return
+    found = measure(table(plain=plain, client=other), effort, tmp_path, quiet)
+    assert {at[2] for at in found.pairs} == {4 * MIB + 3}
