@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cybous3.client.sync import crew
 from tests.support.shell import Shell
 
 pytestmark = pytest.mark.e2e
@@ -35,6 +36,24 @@ def test_a_tree_goes_and_comes_back(tree: Shell) -> None:
     assert report["downloaded"] == 4
     assert restored("back") == FILES
     assert tree.json("folders", "verify", "back", "tree", "--read") == {"same": 4, "different": []}
+
+
+def test_many_small_files_go_and_come_by_helpers(vaulted: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One file in the way fails alone, with the code of a partial failure."""
+    monkeypatch.setattr(crew, "usable_cores", lambda: 2)
+    monkeypatch.setattr(crew, "FILES_MIN", 10)
+    monkeypatch.setattr("cybous3.client.sync.folders._FEW", 10)
+    files = {f"d{number % 3}/f{number}": os.urandom(number) for number in range(40)}
+    for name, data in files.items():
+        Path("many", name).parent.mkdir(parents=True, exist_ok=True)
+        Path("many", name).write_bytes(data)
+    assert vaulted.json("folders", "put", "many")["uploaded"] == 40
+    Path("back/d0/f3").mkdir(parents=True)
+    done = vaulted("folders", "get", "many", "back")
+    assert done.code == 5
+    assert "f3" in done.err
+    assert restored("back") == {name: data for name, data in files.items() if name != "d0/f3"}
+    assert vaulted.json("folders", "put", "many")["same"] == 40
 
 
 def test_filters_choose(tree: Shell) -> None:

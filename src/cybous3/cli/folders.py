@@ -1,20 +1,26 @@
 """`cybs3 folders`: whole trees."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import click
 
 from cybous3.cli.files import PartlyFailed, accept_rollback_option
+from cybous3.cli.opening import PATIENT, Opened, access_of, open_vault
 from cybous3.cli.options import Session, session_options
 from cybous3.cli.output import Out, human_bytes, printable
-from cybous3.cli.transfers import Movers, folder_path, movers, progress_bar
+from cybous3.cli.transfers import folder_path, movers_of, progress_bar
 from cybous3.client.sync.filters import Filter
-from cybous3.client.sync.folders import Different, Failed, Folders, How, Report
+from cybous3.client.sync.folders import Failed, Folders, How, Report
+from cybous3.client.sync.helper import Kit
+from cybous3.client.sync.moving import Different
 from cybous3.client.sync.plan import Plan, Step
 from cybous3.client.sync.scan import Skipped
+from cybous3.client.transfer.port import Surroundings
 from cybous3.core.errors import CybousError
 
 P = ParamSpec("P")
@@ -143,8 +149,8 @@ def verify(  # one argument an option
 ) -> None:
     """Compare the tree LOCAL with the folder REMOTE by content. Ends with code 6 when they differ."""
     how = How(Filter(include, exclude), workers=workers)
-    with movers(session, accept_rollback=accept_rollback) as moving:
-        report = _folders(moving).verify(local, folder_path(remote), how, read=read)
+    with _trees(session, accept_rollback=accept_rollback) as trees:
+        report = trees.verify(local, folder_path(remote), how, read=read)
     _skipped(session.out, report.skipped)
     session.out.result(
         {"same": report.same, "different": [_failure(item) for item in report.failed]},
@@ -157,8 +163,7 @@ def verify(  # one argument an option
 
 def _push(session: Session, local: Path, folder: str, how: How) -> None:
     begun = time.monotonic()
-    with movers(session) as moving:
-        trees = _folders(moving)
+    with _trees(session) as trees:
         if how.dry_run:
             _show_plan(session.out, *trees.plan_push(local, folder, how))
             return
@@ -169,8 +174,7 @@ def _push(session: Session, local: Path, folder: str, how: How) -> None:
 
 def _pull(session: Session, local: Path, folder: str, how: How, *, accept_rollback: bool) -> None:
     begun = time.monotonic()
-    with movers(session, accept_rollback=accept_rollback) as moving:
-        trees = _folders(moving)
+    with _trees(session, accept_rollback=accept_rollback) as trees:
         if how.dry_run:
             _show_plan(session.out, *trees.plan_pull(local, folder, how))
             return
@@ -179,8 +183,28 @@ def _pull(session: Session, local: Path, folder: str, how: How, *, accept_rollba
     _show_report(session.out, report, time.monotonic() - begun)
 
 
-def _folders(moving: Movers) -> Folders:
-    return Folders(moving.store, moving.around, moving.journals, moving.memory)
+@contextmanager
+def _trees(session: Session, *, accept_rollback: bool = False) -> Iterator[Folders]:
+    """Open the vault the command names, for the length of the context."""
+    with open_vault(session, accept_rollback=accept_rollback) as opened:
+        moving = movers_of(opened, accept_rollback=accept_rollback)
+        yield Folders(moving.store, moving.around, moving.journals, moving.memory, kit_of(opened, moving.around))
+
+
+def kit_of(opened: Opened, around: Surroundings) -> Kit:
+    """Return what helper processes need of an opened vault."""
+    home = opened.unlocked.places.home
+    return Kit(
+        access=replace(access_of(opened.profile), policy=PATIENT),
+        bucket=opened.profile.bucket,
+        prefix=opened.profile.prefix,
+        names=opened.vault.document.names,
+        vault_id=opened.vault.vault_id,
+        keyset=opened.vault.keyset.encode(),
+        state=home.state,
+        journals=home.journal,
+        accept_rollback=around.accept_rollback,
+    )
 
 
 def _watcher(out: Out) -> Callable[[Step], None]:

@@ -8,32 +8,31 @@ What this keeps true:
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from cybous3.client.stores.errors import BadCredentials, ClockSkew, ConnectionLost, NoSpace, NoSuchBucket, Unreachable
 from cybous3.client.stores.port import Store
 from cybous3.client.sync.filters import Filter
 from cybous3.client.sync.known import KnownFiles
+from cybous3.client.sync.moving import HOPELESS, Different, Done, Job, Mover, join, local_of, remote_of
 from cybous3.client.sync.plan import Known, Plan, RemoteFile, Step, plan_pull, plan_push
 from cybous3.client.sync.scan import LocalFile, Skipped, scan
-from cybous3.client.transfer.download import Downloader
 from cybous3.client.transfer.errors import Foreign, NotFoundHere, Unusable
 from cybous3.client.transfer.files import Files, Unreadable
 from cybous3.client.transfer.journal import Journals
-from cybous3.client.transfer.localpath import Ground
 from cybous3.client.transfer.opening import Opener
-from cybous3.client.transfer.parallel import each
-from cybous3.client.transfer.port import About, Progress, Restore, Stored, Surroundings, no_progress
-from cybous3.client.transfer.source import FileSource
-from cybous3.client.transfer.upload import Uploader
+from cybous3.client.transfer.parallel import Outcome, each
+from cybous3.client.transfer.port import Progress, Surroundings, no_progress
 from cybous3.core.errors import CybousError
 from cybous3.crypto.errors import CryptoError
-from cybous3.crypto.objects import KeyedHasher
 
-_HOPELESS = (Unreachable, ConnectionLost, BadCredentials, ClockSkew, NoSuchBucket, NoSpace)
+if TYPE_CHECKING:
+    from cybous3.client.sync.helper import Kit
+
+_FEW = 400  # steps: so few are done before helpers would have started
 _NOTE_EVERY = 256
 _SMALL = 1024 * 1024
 _SMALL_AT_ONCE, _LARGE_AT_ONCE = 16, 8
@@ -83,15 +82,17 @@ class How(NamedTuple):
 
 
 class Folders:
-    """Trees of one vault. `memory` is the file of `known`."""
+    """Trees of one vault. `memory` is the file of `known`; with `kit`, other processes help with many small files."""
 
-    def __init__(self, store: Store, around: Surroundings, journals: Journals, memory: Path) -> None:
+    def __init__(
+        self, store: Store, around: Surroundings, journals: Journals, memory: Path, kit: "Kit | None" = None
+    ) -> None:
         self._around = around
         self._files = Files(store, around)
         self._opener = Opener(store, around)
-        self._uploader = Uploader(store, around, journals)
-        self._downloader = Downloader(store, around, journals)
+        self._mover = Mover(store, around, journals)
         self._memory = memory
+        self._kit = kit
 
     def plan_push(self, root: Path, folder: str, how: How) -> tuple[Plan, list[Skipped]]:
         """Decide what storing `root` as `folder` takes. Nothing is changed."""
@@ -107,10 +108,11 @@ class Folders:
             report = Report(same=len(plan.of("same")), skipped=skipped)
             work = [*plan.of("upload"), *plan.of("compare")]
             notes: list[tuple[str, Known]] = []
-            for step, stored in self._each(work, lambda step: self._push_one(folder, step, how, progress), how, report):
-                done = step._replace(verb="upload") if stored.moved else step._replace(verb="same")
+            job = Job("push", folder, root, force=how.force)
+            for step, put in self._each(work, job, how, report, progress):
+                done = step._replace(verb="upload") if put.moved else step._replace(verb="same")
                 self._count(report, done)
-                notes.append((stored.stored.key, Known(stored.size, stored.mtime_ns, stored.stored.etag)))
+                notes.append((put.key, Known(put.size, put.mtime_ns, put.etag)))
                 if len(notes) >= _NOTE_EVERY:
                     known.note(notes)
                     notes.clear()
@@ -135,12 +137,11 @@ class Folders:
             report = Report(same=len(plan.of("same")), skipped=skipped)
             work = [*plan.of("download"), *plan.of("compare")]
             notes: list[tuple[str, Known]] = []
-            places = Ground(root)
-            for step, got in self._each(work, lambda step: self._pull_one(places, folder, step, progress), how, report):
+            for step, got in self._each(work, Job("pull", folder, root), how, report, progress):
                 done = step._replace(verb="download") if got.moved else step._replace(verb="same")
                 self._count(report, done)
-                if not got.stored.folder:
-                    notes.append((got.stored.key, Known(got.size, got.mtime_ns, got.stored.etag)))
+                if not got.folder:
+                    notes.append((got.key, Known(got.size, got.mtime_ns, got.etag)))
                 watch(done)
             _sync_disks()
             known.note(notes)
@@ -166,7 +167,7 @@ class Folders:
             where = "only here" if path in here else "only in the vault"
             report.failed.append(Failed(path, Different(where)))
         both = [Step("compare", path, "", 0, here[path], remote[path]) for path in sorted(here.keys() & remote.keys())]
-        for step, _ in self._each(both, lambda step: self._verify_one(folder, step, read=read), how, report):
+        for step, _ in self._each(both, Job("verify", folder, root, read=read), how, report, no_progress):
             report.same += 1
             watch(step._replace(verb="same"))
         return report
@@ -214,78 +215,42 @@ class Folders:
         return found, unreadable
 
     def _each(
-        self, steps: Iterable[Step], work: "Callable[[Step], _Done]", how: How, report: Report
-    ) -> "Iterator[tuple[Step, _Done]]":
+        self, steps: Sequence[Step], job: Job, how: How, report: Report, progress: Progress
+    ) -> Iterator[tuple[Step, Done]]:
         """Do every step; yield those that succeeded, collect those that failed, stop where going on is hopeless."""
-        steps = list(steps)
+        with closing(self._outcomes(steps, job, how, progress)) as outcomes:
+            for outcome in outcomes:
+                if outcome.value is not None:
+                    yield outcome.item, outcome.value
+                elif outcome.error is not None:
+                    if isinstance(outcome.error, HOPELESS):
+                        raise outcome.error
+                    report.failed.append(Failed(outcome.item.path, outcome.error))
+
+    def _outcomes(
+        self, steps: Sequence[Step], job: Job, how: How, progress: Progress
+    ) -> Generator[Outcome[Step, Done], None, None]:
+        """Small files by helpers, where these pay; the others, or all, by threads."""
+        if self._kit is not None and len(steps) > _FEW:
+            from cybous3.client.sync import crew  # noqa: PLC0415  # most runs are too small for it
+
+            small = [step for step in steps if _size(step) <= _SMALL]
+            hands = crew.fitting_crew(len(small), how.workers, crew.usable_cores())
+            if hands is not None:
+                memory = self._around.memory
+                with closing(crew.each(hands, self._kit, job, small, memory, progress)) as outcomes:
+                    yield from outcomes
+                steps = [step for step in steps if _size(step) > _SMALL]
         workers = how.workers or fitting_workers(steps)
-        for outcome in each(steps, work, workers=workers):
-            if outcome.value is not None:
-                yield outcome.item, outcome.value
-            elif outcome.error is not None:
-                if isinstance(outcome.error, _HOPELESS):
-                    raise outcome.error
-                report.failed.append(Failed(outcome.item.path, outcome.error))
-
-    def _push_one(self, folder: str, step: Step, how: How, progress: Progress) -> "_Done":
-        file = _local(step)
-        if step.verb == "compare":
-            same = self._equal(folder, step)
-            if same is not None:
-                return same
-        path = _join(folder, step.path)
-        if file.folder:
-            stored = self._uploader.put_folder(path, mtime_ns=file.mtime_ns, mode=file.mode)
-        else:
-            stored = self._uploader.put_file(Path(file.absolute), path, About(force=how.force), progress)
-        return _Done(stored, stored.size, file.mtime_ns if stored.mtime_ns is None else stored.mtime_ns, moved=True)
-
-    def _pull_one(self, places: Ground, folder: str, step: Step, progress: Progress) -> "_Done":
-        remote = _there(step)
-        if step.verb == "compare":
-            same = self._equal(folder, step)
-            if same is not None:
-                return same
-        target = places.ready(step.path)
-        stored = self._downloader.get_file(
-            _join(folder, step.path),
-            target,
-            Restore(sync=False),
-            progress,
-            expect=remote.stored_size,
-            key=remote.key,
-        )
-        mtime_ns = os.stat(target).st_mtime_ns  # noqa: PTH116  # for speed
-        return _Done(stored, stored.size, mtime_ns, moved=True)
-
-    def _equal(self, folder: str, step: Step) -> "_Done | None":
-        """Compare by content; None when it differs."""
-        file, remote = _local(step), _there(step)
-        opened = self._opener.open(_join(folder, step.path), key=remote.key)
-        if opened.stored.folder or file.folder:
-            equal = opened.stored.folder and file.folder
-        else:
-            equal = opened.stored.size == file.size and _digest(opened.object.hasher(), file) == opened.stored.digest
-        if not equal:
-            return None
-        self._opener.note(opened)
-        return _Done(opened.stored, file.size, file.mtime_ns, moved=False)
-
-    def _verify_one(self, folder: str, step: Step, *, read: bool) -> "_Done":
-        if read and not _local(step).folder:
-            with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  # a device, not a file
-                self._downloader.stream(_join(folder, step.path), nowhere)
-        same = self._equal(folder, step)
-        if same is None:
-            raise Different("the content differs")
-        return same
+        with closing(each(steps, self._mover.work(job, progress), workers=workers)) as outcomes:
+            yield from outcomes
 
     def _foreign(self, folder: str, steps: list[Step]) -> dict[str, CybousError]:
         """Return those that this vault cannot open: what is not ours is not ours to delete."""
         found: dict[str, CybousError] = {}
         for step in steps:
             try:
-                self._opener.open(_join(folder, step.path), key=_there(step).key)
+                self._opener.open(join(folder, step.path), key=remote_of(step).key)
             except (CryptoError, Foreign):
                 found[step.path] = Foreign("not written by this vault, and left alone")
         return found
@@ -294,18 +259,18 @@ class Folders:
         foreign = {} if self._around.vault.knows_its_own else self._foreign(folder, steps)
         report.failed += [Failed(step.path, foreign[step.path]) for step in steps if step.path in foreign]
         steps = [step for step in steps if step.path not in foreign]
-        failed = self._files.delete_keys([_there(step).key for step in steps])
+        failed = self._files.delete_keys([remote_of(step).key for step in steps])
         for step in steps:
-            if _there(step).key in failed:
-                report.failed.append(Failed(step.path, CybousError(failed[_there(step).key])))
+            if remote_of(step).key in failed:
+                report.failed.append(Failed(step.path, CybousError(failed[remote_of(step).key])))
             else:
                 self._count(report, step)
                 watch(step)
-        known.forget([_there(step).key for step in steps if _there(step).key not in failed])
+        known.forget([remote_of(step).key for step in steps if remote_of(step).key not in failed])
 
     def _delete_here(self, steps: list[Step], report: Report, watch: Watcher) -> None:
         for step in steps:
-            file = _local(step)
+            file = local_of(step)
             try:
                 (os.rmdir if file.folder else os.unlink)(file.absolute)
             except OSError as error:
@@ -332,23 +297,11 @@ def fitting_workers(steps: Sequence[Step]) -> int:
 
     Not more when some are large: each of these may hold as much memory as `Limits` allows.
     """
-    sizes = (max(step.size, step.remote.stored_size if step.remote else 0) for step in steps)
-    return _SMALL_AT_ONCE if max(sizes, default=0) <= _SMALL else _LARGE_AT_ONCE
+    return _SMALL_AT_ONCE if max(map(_size, steps), default=0) <= _SMALL else _LARGE_AT_ONCE
 
 
-class Different(CybousError):
-    """Two sides that should be equal are not."""
-
-    exit_code = 6
-
-
-class _Done(NamedTuple):
-    """One file that is now equal on both sides: what it is there, and its size and time here."""
-
-    stored: Stored
-    size: int
-    mtime_ns: int
-    moved: bool
+def _size(step: Step) -> int:
+    return max(step.size, step.remote.stored_size if step.remote else 0)
 
 
 def _must_be_there(folder: str, remote: dict[str, RemoteFile], unreadable: list[Unreadable], how: How) -> None:
@@ -362,34 +315,7 @@ def _by_path(known: KnownFiles, remote: dict[str, RemoteFile]) -> dict[str, Know
     return {path: rows[file.key] for path, file in remote.items() if file.key in rows}
 
 
-def _digest(hasher: KeyedHasher, file: LocalFile) -> bytes:
-    buffer = memoryview(bytearray(1024 * 1024))
-    with FileSource(Path(file.absolute)) as source:
-        for offset in range(0, source.size, len(buffer)):
-            piece = buffer[: min(len(buffer), source.size - offset)]
-            source.read_into(piece, offset)
-            hasher.update(piece)
-        source.check_unchanged()
-    return hasher.digest()
-
-
 def _sync_disks() -> None:
     """Wait until a restored tree is on the disk: once for all files, where the system can."""
     if hasattr(os, "sync"):
         os.sync()
-
-
-def _join(folder: str, path: str) -> str:
-    return f"{folder}/{path}" if folder else path
-
-
-def _local(step: Step) -> LocalFile:
-    if step.local is None:
-        raise AssertionError("the plan gives this step a local file")
-    return step.local
-
-
-def _there(step: Step) -> RemoteFile:
-    if step.remote is None:
-        raise AssertionError("the plan gives this step a stored file")
-    return step.remote

@@ -5,9 +5,10 @@ import stat
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from cybous3.client.sync.filters import Filter
+if TYPE_CHECKING:  # a helper process needs the types of this module, and no patterns
+    from cybous3.client.sync.filters import Filter
 
 
 class LocalFile(NamedTuple):
@@ -31,7 +32,7 @@ class Skipped(NamedTuple):
     reason: str
 
 
-def scan(root: Path, chosen: Filter) -> Iterator[LocalFile | Skipped]:
+def scan(root: Path, chosen: "Filter") -> Iterator[LocalFile | Skipped]:
     """Yield the tree below `root` in the order of its paths' UTF-8 bytes within each folder.
 
     Links, sockets, pipes and devices are yielded as `Skipped`, as is what cannot be read. A missing `root` raises
@@ -41,7 +42,7 @@ def scan(root: Path, chosen: Filter) -> Iterator[LocalFile | Skipped]:
     yield from _folder(os.fspath(root), "", chosen)
 
 
-def _folder(absolute: str, relative: str, chosen: Filter) -> Iterator[LocalFile | Skipped]:
+def _folder(absolute: str, relative: str, chosen: "Filter") -> Iterator[LocalFile | Skipped]:
     with os.scandir(absolute) as entries:
         ordered = sorted(entries, key=lambda entry: os.fsencode(entry.name))
     taken: set[str] = set()
@@ -58,7 +59,7 @@ def _folder(absolute: str, relative: str, chosen: Filter) -> Iterator[LocalFile 
         yield LocalFile(relative, 0, status.st_mtime_ns, stat.S_IMODE(status.st_mode), absolute, folder=True)
 
 
-def _entry(entry: "os.DirEntry[str]", path: str, chosen: Filter) -> Iterator[LocalFile | Skipped]:
+def _entry(entry: "os.DirEntry[str]", path: str, chosen: "Filter") -> Iterator[LocalFile | Skipped]:
     if not _is_text(entry.name):
         yield Skipped(path.encode("utf-8", "backslashreplace").decode(), "the name is not UTF-8")
         return

@@ -6,7 +6,7 @@ Threads and two queues, not an executor: waiting for the first of many futures e
 again, for each result anew. That cost a tenth of a small file, and its import a tenth of a command's start.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing, suppress
 from queue import Empty, SimpleQueue
 from threading import Thread, local
@@ -26,9 +26,10 @@ class Outcome(NamedTuple, Generic[T, R]):
     error: CybousError | OSError | None = None
 
 
-def each(items: Iterable[T], work: Callable[[T], R], *, workers: int) -> Iterator[Outcome[T, R]]:
-    """Yield an outcome for every item, as they finish. Errors of the known families become outcomes; others are raised.
+def each(items: Iterable[T], work: Callable[[T], R], *, workers: int) -> Generator[Outcome[T, R], None, None]:
+    """Yield an outcome for every item, as they finish; close it when leaving early.
 
+    Errors of the known families become outcomes; others are raised.
     Items are taken from the iterable only shortly before there is a worker for them.
     """
 
