@@ -230,17 +230,17 @@ class Folders:
     def _outcomes(
         self, steps: Sequence[Step], job: Job, how: How, progress: Progress
     ) -> Generator[Outcome[Step, Done], None, None]:
-        """Small files by helpers, where these pay; the others, or all, by threads."""
+        """By helpers where all files are small and many; else by threads, large ones beside the small."""
         if self._kit is not None and len(steps) > _FEW:
             from cybous3.client.sync import crew  # noqa: PLC0415  # most runs are too small for it
 
-            small = [step for step in steps if _size(step) <= _SMALL]
-            hands = crew.fitting_crew(len(small), how.workers, crew.usable_cores())
+            alike = all(_size(step) <= _SMALL for step in steps)
+            hands = crew.fitting_crew(len(steps), how.workers, crew.usable_cores()) if alike else None
             if hands is not None:
                 memory = self._around.memory
-                with closing(crew.each(hands, self._kit, job, small, memory, progress)) as outcomes:
+                with closing(crew.each(hands, self._kit, job, steps, memory, progress)) as outcomes:
                     yield from outcomes
-                steps = [step for step in steps if _size(step) > _SMALL]
+                return
         workers = how.workers or fitting_workers(steps)
         with closing(each(steps, self._mover.work(job, progress), workers=workers)) as outcomes:
             yield from outcomes
