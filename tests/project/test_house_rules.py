@@ -20,7 +20,6 @@ EXCUSED: dict[Rule, dict[str, str]] = {
     house.compared_secrets: {
         "client/keys/kernel.py": "reads back what this process has just stored; nobody else can time it",
         "client/keys/state.py": "the digest of a public document, compared with our own note of it",
-        "client/sync/folders.py": "a file's digest, compared with the same file's; no secret on either side",
     },
     house.swallowed_errors: {},
     house.impure_calls: {},
