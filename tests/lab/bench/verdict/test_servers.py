@@ -21,18 +21,24 @@ OWN = Build(Path(sys.executable))
 TREE = Build(Path(sys.executable), ROOT / "src")
 
 
+def servers_below(folder: Path) -> list[list[str]]:
+    """Return the command lines of the servers whose data lies below `folder`; other tests have servers too."""
+    lines = [child.cmdline() for child in psutil.Process().children()]
+    return [line for line in lines if "serve" in line and any(part.startswith(str(folder)) for part in line)]
+
+
 @pytest.mark.e2e
 def test_two_builds_with_settings_of_their_own_run_in_turns(tmp_path: Path) -> None:
     """Both answer every request, each is a process of its own, and both are gone afterwards."""
     a, b = Contender("A", OWN), Contender("B", TREE, {"inline_max": "0", "log-level": "error"})
     with under_load(a, b, tmp_path / "sides", Workload("get", objects=5), Load(2)) as (first, second):
-        commands = [child.cmdline() for child in psutil.Process().children() if "serve" in child.cmdline()]
+        commands = servers_below(tmp_path)
         found = compare(first, second, Plan(pairs=5, pairs_max=5, block_s=0.05), looked=lambda _pairs: None)
     assert len(commands) == 2
     assert [("--inline-max" in command, "--log-level" in command) for command in commands].count((True, True)) == 1
     assert all(pair.a.count > 0 < pair.b.count and pair.a.failed + pair.b.failed == 0 for pair in found.pairs)
     assert [finding.metric for finding in found.findings] == ["median get", "throughput"]
-    assert not [child for child in psutil.Process().children() if "serve" in child.cmdline()]
+    assert not servers_below(tmp_path)
 
 
 @pytest.mark.e2e

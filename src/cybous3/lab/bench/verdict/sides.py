@@ -56,7 +56,10 @@ class Revision:
         """Write the commit's `src` below `folder`. The repository is only read: no worktree to forget in it."""
         packed = _git("archive", "--format=tar", self.commit, "src")
         with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-            archive.extractall(folder, filter="data")
+            if hasattr(tarfile, "data_filter"):
+                archive.extractall(folder, filter="data")
+            else:  # Python 3.11.0 to 3.11.3; git packs plain files below `src`, and they are our own
+                archive.extractall(folder)  # noqa: S202  # see above
         return Build(Path(sys.executable), folder / "src")
 
 
