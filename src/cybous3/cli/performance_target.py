@@ -66,9 +66,9 @@ def results_folder(chosen: Path | None) -> Path:
 def open_target(said: Where, folder: Path, label: str | None) -> Iterator[Target]:
     """Yield the target. A server of our own keeps its data below `folder`, on the disk that is meant, for the run."""
     if said.endpoint is not None:
-        credentials = _credentials(said.access_key, said.secret_key_file)
+        keys = credentials(said.access_key, said.secret_key_file)
         durability = said.durability or UNKNOWN_DURABILITY
-        yield Target(label or _host(said.endpoint), said.endpoint, credentials, said.region, said.bucket, durability)
+        yield Target(label or _host(said.endpoint), said.endpoint, keys, said.region, said.bucket, durability)
         return
     from cybous3.lab.integration.own_server import own_server  # noqa: PLC0415  # only where a server is started
     from cybous3.server.app.discovery import find  # noqa: PLC0415  # likewise
@@ -99,7 +99,8 @@ def _host(endpoint: str) -> str:
     return endpoint.partition("://")[2].strip("/") or endpoint
 
 
-def _credentials(access_key: str | None, secret_key_file: Path | None) -> Credentials:
+def credentials(access_key: str | None, secret_key_file: Path | None) -> Credentials:
+    """Return the keys of an endpoint, from options or from the names that AWS gave the environment. UsageError."""
     key = access_key or os.environ.get("AWS_ACCESS_KEY_ID")
     if not key:
         raise click.UsageError("no access key: give --access-key, or set AWS_ACCESS_KEY_ID")

@@ -1,6 +1,5 @@
 """`cybs3 test`: proofs that run on the user's own machine, against our server or any other."""
 
-import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -9,12 +8,10 @@ from pathlib import Path
 
 import click
 
-from cybous3.cli.opening import secret_sources
 from cybous3.cli.options import Session, session_options
 from cybous3.cli.output import printable
-from cybous3.client.keys.sources import SECRET_KEY
+from cybous3.cli.performance_target import credentials
 from cybous3.client.stores.connect import Access
-from cybous3.core.sigv4.credentials import Credentials
 from cybous3.lab.integration.bench import bench
 from cybous3.lab.integration.own_server import own_server
 from cybous3.lab.integration.run import ChecksFailed, Result, run
@@ -96,17 +93,4 @@ def _access(
         with own_server(scratch / "server") as access:
             yield access
         return
-    yield Access(endpoint, _credentials(access_key, secret_key_file), region)
-
-
-def _credentials(access_key: str | None, secret_key_file: Path | None) -> Credentials:
-    key = access_key or os.environ.get("AWS_ACCESS_KEY_ID")
-    if not key:
-        raise click.UsageError("no access key: give --access-key, or set AWS_ACCESS_KEY_ID")
-    if secret_key_file is not None:
-        secret = secret_sources().from_options(SECRET_KEY, secret_key_file)
-    else:
-        secret = os.environ.get("AWS_SECRET_ACCESS_KEY")
-    if not secret:
-        raise click.UsageError("no secret key: give --secret-key-file, or set AWS_SECRET_ACCESS_KEY")
-    return Credentials(key, secret, os.environ.get("AWS_SESSION_TOKEN"))
+    yield Access(endpoint, credentials(access_key, secret_key_file), region)

@@ -55,7 +55,7 @@ def own_server(folder: Path) -> Iterator[Access]:
         instance = _ready(process, data, log)
         yield Access(instance.endpoint, root, instance.region)
     finally:
-        _stop(process)
+        stop(process)
 
 
 def _ready(process: "subprocess.Popen[bytes]", data: Path, log: Path) -> Instance:
@@ -64,14 +64,15 @@ def _ready(process: "subprocess.Popen[bytes]", data: Path, log: Path) -> Instanc
         if process.poll() is not None:
             break
         instance = find(data) if data.is_dir() else None
-        if instance is not None and _answers(instance):
+        if instance is not None and answers(instance):
             return instance
         time.sleep(_POLL_S)
     tail = log.read_text("utf-8", "replace").splitlines()[-_LOG_LINES:]
     raise ServerDidNotStart("the server did not become ready", hint="its last words: " + " | ".join(tail))
 
 
-def _answers(instance: Instance) -> bool:
+def answers(instance: Instance) -> bool:
+    """Return whether the server says that it is ready."""
     connection = http.client.HTTPConnection(*instance.admin, timeout=5)
     try:
         connection.request("GET", "/-/ready")
@@ -82,7 +83,8 @@ def _answers(instance: Instance) -> bool:
         connection.close()
 
 
-def _stop(process: "subprocess.Popen[bytes]") -> None:
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    """End a server in an orderly way, or after STOP_S_MAX seconds in any way."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
     try:

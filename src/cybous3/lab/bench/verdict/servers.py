@@ -4,10 +4,8 @@ Kept true here: what was started is stopped and what was put is removed, whateve
 a pair are up together, idle while the other one works.
 """
 
-import http.client
 import os
 import secrets
-import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -23,11 +21,10 @@ from cybous3.lab.bench.target import Target
 from cybous3.lab.bench.verdict.compare import Runner
 from cybous3.lab.bench.verdict.sides import Build, Endpoint, Revision, Saved, Side, UnknownSide
 from cybous3.lab.bench.workload import Workload
-from cybous3.lab.integration.own_server import ServerDidNotStart
+from cybous3.lab.integration.own_server import ServerDidNotStart, answers, stop
 from cybous3.server.app.discovery import Instance, find
 
 READY_S_MAX: Final = 30.0
-STOP_S_MAX: Final = 30.0
 DURABILITY: Final = "strict"
 """What our server promises unless a bucket is told otherwise."""
 _POLL_S: Final = 0.02
@@ -104,7 +101,7 @@ def _served(contender: Contender, build: Build, folder: Path) -> Iterator[Target
             server_pid=process.pid,
         )
     finally:
-        _stop(process)
+        stop(process)
 
 
 def _command(build: Build, data: Path, options: Mapping[str, str]) -> list[str]:
@@ -130,29 +127,8 @@ def _ready(process: "subprocess.Popen[bytes]", data: Path, log: Path) -> Instanc
     deadline = time.monotonic() + READY_S_MAX
     while time.monotonic() < deadline and process.poll() is None:
         instance = find(data) if data.is_dir() else None
-        if instance is not None and _answers(instance):
+        if instance is not None and answers(instance):
             return instance
         time.sleep(_POLL_S)
     words = " | ".join(log.read_text("utf-8", "replace").splitlines()[-_LOG_LINES:])
     raise ServerDidNotStart("a server to compare did not become ready", hint=f"its last words: {words}")
-
-
-def _answers(instance: Instance) -> bool:
-    connection = http.client.HTTPConnection(*instance.admin, timeout=5)
-    try:
-        connection.request("GET", "/-/ready")
-        return connection.getresponse().status == http.client.OK
-    except OSError:
-        return False  # not yet
-    finally:
-        connection.close()
-
-
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(STOP_S_MAX)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
