@@ -58,7 +58,7 @@ raise SystemExit(counted.main())
 
 EXTRA_SYNC = """
     import os
-    from cybous3.server.blobs.local.files import SystemFiles
+    from cybous3.disk.files import SystemFiles
     sync = SystemFiles.sync
     SystemFiles.sync = lambda self, fd: (sync(self, fd), os.fsync(fd))[0]
 """

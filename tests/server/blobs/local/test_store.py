@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cybous3.server.blobs.local.files import SystemFiles
+from cybous3.disk.files import SystemFiles
 from cybous3.server.blobs.local.store import WRITE_BACK, LocalBlobs, SlotTakenError
 from cybous3.server.blobs.port import Blobs, Recovered
 from tests.contracts.blobs_contract import BlobsContract, nothing, whole, written

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cybous3.server.blobs.local.files import NO_HARD_LINKS, Files
+from cybous3.disk.files import NO_HARD_LINKS, Files
 from cybous3.server.blobs.local.layout import Layout
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 
 from cybous3.core.ids import is_hex_id
-from cybous3.server.blobs.local.files import Files
+from cybous3.disk.files import Files
 from cybous3.server.blobs.local.layout import MARK, Layout
 from cybous3.server.blobs.port import Recovered
 

@@ -17,7 +17,7 @@ from typing import Final, ParamSpec, TypeVar
 
 from cybous3.core.clock import Entropy
 from cybous3.core.ids import blob_id
-from cybous3.server.blobs.local.files import Files, SystemFiles
+from cybous3.disk.files import Files, SystemFiles
 from cybous3.server.blobs.local.layout import FAN_OUT, LOCK, Layout
 from cybous3.server.blobs.local.publish import Publisher
 from cybous3.server.blobs.local.recovery import recover_slot

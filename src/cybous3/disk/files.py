@@ -1,17 +1,24 @@
-"""Every call this store makes on a file, and what it may expect of it.
+"""Every call that makes a file, and what it may expect of it. Nobody else in the house promises that bytes are safe.
 
-`Files` is the whole of what the blob store knows of a file system; a simulator that loses what was not synced can stand
-in for the real one. The promises it builds on:
+`Files` is the whole of what client and server know of a file system where durability counts; a simulator that loses
+what was not synced (`cybous3.lab.chaos.crashfs`) stands in for the real one. The promises, and no others:
 
-- `write` is visible to readers of the same file at once and durable after `sync` of that descriptor.
-- A name made by `link` or `rename`, or removed by `unlink`, is visible at once and durable after `sync_directory`.
-  `link` and `rename` are atomic; `link` never replaces.
-- A failed `sync` says that anything since the last one may be lost, and a later success says nothing about it: the
-  kernel has dropped the dirty mark. It is never repeated; the write it belongs to fails.
+- **Bytes.** `write` is visible to every reader of the file at once. It is durable after a `sync` of a descriptor of
+  that file has returned. Until then a power cut may leave any of it: all, none, some sectors of 512 bytes and not
+  others, the later without the earlier, the new length over bytes of zero. What an earlier `sync` made durable stays.
+- **Names.** A name that `create`, `make_directory`, `link` or `rename` gave, or `unlink` took away, is visible at once.
+  It is durable after `sync_directory` of the directory it stands in. Until then a power cut may leave or undo each
+  such change on its own and in any order. `link` and `rename` are atomic, at a power cut too: a name stands for the old file
+  or the new one; a `rename` may leave both of its names, never neither. `link` never replaces.
+- **One is not the other.** `sync` says nothing of names and `sync_directory` nothing of bytes: a file named before
+  it was synced may be found empty.
+- **A failed `sync`** means that anything written since the last one may be lost, and that a later success says nothing
+  about it: the kernel has dropped the dirty mark. It is never repeated; the write it belongs to fails, and its bytes
+  are written again from their source, or not at all. A failed `sync_directory` likewise leaves the names in doubt.
+- **A failed call** of any other kind changed nothing, `write` apart: part of the data may have been written.
 - Files are created with mode 0600 and directories with 0700. No call follows a symbolic link in the last component.
 """
 
-import ctypes
 import errno
 import os
 import sys
@@ -37,7 +44,7 @@ NO_HARD_LINKS: Final = frozenset(
 
 
 class Files(Protocol):
-    """A file system, as far as blobs need one. Every call blocks and raises OSError."""
+    """A file system, as far as we need one. Every call blocks and raises OSError."""
 
     def make_directory(self, path: Path) -> None:
         """Make `path` and its parents; present is fine. NotADirectoryError for a link in its place."""
@@ -112,7 +119,7 @@ class SystemFiles:
 
     def __init__(self) -> None:
         self._sync = data_sync(sys.platform)
-        self._begin_sync = write_back(sys.platform)
+        self._begin_sync: Callable[[int, int, int], None] | None = None
         self._read: Callable[[int, int, int], bytes] = getattr(os, "pread", None) or read_by_seeking
 
     def make_directory(self, path: Path) -> None:
@@ -149,6 +156,8 @@ class SystemFiles:
 
     def begin_sync(self, fd: int, offset: int, length: int) -> None:
         """See Files."""
+        if self._begin_sync is None:  # asked for late: those who never write much load no ctypes
+            self._begin_sync = write_back(sys.platform)
         self._begin_sync(fd, offset, length)
 
     def close(self, fd: int) -> None:
@@ -219,6 +228,8 @@ def write_back(platform: str) -> Callable[[int, int, int], None]:
     On Linux that is sync_file_range(2), which Python does not offer, with SYNC_FILE_RANGE_WRITE alone: the flags that
     wait would take note of an error that the medium told, and the sync that decides would then not see it.
     """
+    import ctypes  # noqa: PLC0415  # a start pays for it otherwise, of a client that writes three small files
+
     call = getattr(ctypes.CDLL(None, use_errno=True), "sync_file_range", None) if platform == "linux" else None
     if call is None:
         return lambda _fd, _offset, _length: None

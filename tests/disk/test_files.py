@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cybous3.server.blobs.local.files import SystemFiles, data_sync, read_by_seeking, write_back
+from cybous3.disk.files import SystemFiles, data_sync, read_by_seeking, write_back
 
 
 def test_linux_syncs_the_data_alone() -> None:
