@@ -9,6 +9,8 @@ PATHS = src tests tools
 # How many test processes: the machine's cores, at least two, at most eight.
 JOBS = $$(n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ "$$n" -gt 8 ] && n=8; [ "$$n" -lt 2 ] && n=2; echo "$$n")
 PYTEST = pytest -q -n "$(JOBS)" --dist loadscope --no-loadscope-reorder
+# Programs that some tests inject faults with, below .tools/; without a network those tests are skipped, and say so.
+PROGRAMS = sh tools/debian.sh --soft strace libfaketime fiu-utils fuse3
 # Server and client processes that tests start are measured too (patch = subprocess in pyproject.toml).
 COVERED = $(PY) -m coverage erase && $(PY) -m coverage run -m $(PYTEST)
 
@@ -20,6 +22,7 @@ demo: run ## encrypt a real folder into our own server and get it back (under a 
 	@$(PY) tools/demo.py
 
 test: dev ## every test, with the branch coverage gate
+	@$(PROGRAMS)
 	@$(COVERED) --durations=15 tests
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage report
@@ -59,6 +62,7 @@ docs: dev ## build the documentation into site/, strictly
 	@$(PY) -m mkdocs build --strict
 
 cover: dev ## the same as test, and a browsable report in htmlcov/
+	@$(PROGRAMS)
 	@$(COVERED) tests
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage html --quiet
