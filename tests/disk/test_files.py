@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cybous3.disk.files import SystemFiles, data_sync, read_by_seeking, write_back
+from tests.contracts.files_contract import FilesContract
 
 
 def test_linux_syncs_the_data_alone() -> None:
@@ -103,28 +104,34 @@ def test_seeking_reads_what_pread_reads(tmp_path: Path) -> None:
     files.close(fd)
 
 
-def test_a_file_is_created_once(tmp_path: Path) -> None:
-    files = SystemFiles()
-    fd = files.create(tmp_path / "file")
-    files.write(fd, bytes(100_000))
-    assert files.size(fd) == 100_000
-    files.close(fd)
-    with pytest.raises(FileExistsError):
-        files.create(tmp_path / "file")
-    files.rename(tmp_path / "file", tmp_path / "other")
-    assert (files.exists(tmp_path / "file"), files.exists(tmp_path / "other")) == (False, True)
+class TestSystemFiles(FilesContract):
+    @pytest.fixture
+    def root(self, tmp_path: Path) -> Path:
+        return tmp_path
+
+    @pytest.fixture
+    def files(self) -> SystemFiles:
+        return SystemFiles()
 
 
-def test_names_of_what_is_not_there_are_none(tmp_path: Path) -> None:
-    assert SystemFiles().names(tmp_path / "absent") == ()
+@pytest.mark.skipif(os.name == "nt", reason="symbolic links need a privilege there")
+def test_a_link_in_place_of_a_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with pytest.raises(NotADirectoryError):
+        SystemFiles().make_directory(tmp_path / "link")
 
 
-def test_a_lock_has_one_holder(tmp_path: Path) -> None:
-    files = SystemFiles()
-    held = files.try_lock(tmp_path / "lock")
-    assert held is not None
-    assert files.try_lock(tmp_path / "lock") is None
-    files.close(held)
-    again = files.try_lock(tmp_path / "lock")
-    assert again is not None
-    files.close(again)
+@pytest.mark.parametrize(("number", "raised"), [(errno.EINVAL, False), (errno.ENOTSUP, False), (errno.EIO, True)])
+def test_a_share_that_cannot_sync_names_is_used_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, raised: bool
+) -> None:
+    def fsync(fd: int) -> None:
+        raise OSError(number, f"of {fd}")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    if raised:
+        with pytest.raises(OSError, match="of"):
+            SystemFiles().sync_directory(tmp_path)
+    else:
+        SystemFiles().sync_directory(tmp_path)

@@ -8,8 +8,8 @@ what was not synced (`cybous3.lab.chaos.crashfs`) stands in for the real one. Th
   others, the later without the earlier, the new length over bytes of zero. What an earlier `sync` made durable stays.
 - **Names.** A name that `create`, `make_directory`, `link` or `rename` gave, or `unlink` took away, is visible at once.
   It is durable after `sync_directory` of the directory it stands in. Until then a power cut may leave or undo each
-  such change on its own and in any order. `link` and `rename` are atomic, at a power cut too: a name stands for the old file
-  or the new one; a `rename` may leave both of its names, never neither. `link` never replaces.
+  such change on its own and in any order. `link` and `rename` are atomic, at a power cut too: a name stands for the
+  old file or the new one; a `rename` may leave both of its names, never neither. `link` never replaces.
 - **One is not the other.** `sync` says nothing of names and `sync_directory` nothing of bytes: a file named before
   it was synced may be found empty.
 - **A failed `sync`** means that anything written since the last one may be lost, and that a later success says nothing
@@ -36,6 +36,9 @@ _LOCK: Final = os.O_RDWR | os.O_CREAT | _CLOEXEC | _NOFOLLOW | _BINARY
 
 _SYNC_FILE_RANGE_WRITE: Final = 2
 _NO_WRITE_BACK: Final = frozenset({errno.ENOSYS, errno.EINVAL, errno.EPERM, errno.EOPNOTSUPP, errno.ESPIPE})
+
+# fsync(2): "bound to a special file which does not support synchronization".
+_NO_DIRECTORY_SYNC: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
 
 NO_HARD_LINKS: Final = frozenset(
     {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.EACCES}
@@ -94,6 +97,10 @@ class Files(Protocol):
         """Remove the name and return whether there was one."""
         ...
 
+    def remove_directory(self, path: Path) -> bool:
+        """Remove an empty directory and return whether there was one. OSError with ENOTEMPTY when it is not empty."""
+        ...
+
     def exists(self, path: Path) -> bool:
         """Return whether the name is there."""
         ...
@@ -103,7 +110,10 @@ class Files(Protocol):
         ...
 
     def sync_directory(self, path: Path) -> None:
-        """Make the names in a directory durable."""
+        """Make the names in a directory durable, where the file system has a call for that.
+
+        Some shares have none, and then nothing in this house can do better than they do.
+        """
         ...
 
     def try_lock(self, path: Path) -> int | None:
@@ -180,6 +190,14 @@ class SystemFiles:
             return False
         return True
 
+    def remove_directory(self, path: Path) -> bool:
+        """See Files."""
+        try:
+            path.rmdir()
+        except FileNotFoundError:
+            return False
+        return True
+
     def exists(self, path: Path) -> bool:
         """See Files."""
         return os.path.lexists(path)
@@ -198,6 +216,9 @@ class SystemFiles:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _CLOEXEC)
         try:
             os.fsync(fd)
+        except OSError as error:
+            if error.errno not in _NO_DIRECTORY_SYNC:
+                raise
         finally:
             os.close(fd)
 
@@ -283,3 +304,7 @@ else:
         except BlockingIOError:
             return False
         return True
+
+
+SYSTEM: Final = SystemFiles()
+"""The system's files, for those who are not given others. It holds nothing open."""
