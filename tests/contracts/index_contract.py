@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cybous3.server.meta.port import Index, ListPage, ListQuery, UploadQuery
+from cybous3.server.meta.port import DamagedRecord, Index, ListPage, ListQuery, UploadedPart, UploadQuery
 from cybous3.server.model.buckets import Bucket
-from cybous3.server.model.objects import ALWAYS, Checksum, ObjectPart, ObjectRecord, WriteCondition
+from cybous3.server.model.objects import ALWAYS, Checksum, Extent, ObjectPart, ObjectRecord, WriteCondition
+from cybous3.server.model.scrubs import ScrubState
 from cybous3.server.model.uploads import Upload
 from cybous3.server.wire.errors import S3Error
 from tests.contracts.values import BUCKET, MD5, OTHER, OWNER, access_key, blob, in_blobs, part, record, upload, user
@@ -625,3 +626,226 @@ class GarbageContract:
         await asyncio.gather(*(index.probe() for _ in range(3)))
         await index.aclose()
         await index.aclose()
+
+
+FAR_MS = 4_000_000_000_000
+RELAXED = replace(BUCKET, name="relaxed", durability="relaxed")
+NONE = replace(BUCKET, name="none", durability="none")
+
+
+@pytest.mark.anyio
+class HoldContract:
+    """The garbage queue under a hold, and the state of the scrub."""
+
+    async def test_while_anybody_holds_the_queue_nothing_is_due(self, index: Index) -> None:
+        await index.buckets.create(BUCKET)
+        doomed = blob()
+        await index.objects.put(in_blobs("key", [doomed]), ALWAYS)
+        await index.objects.delete(BUCKET.name, "key", ALWAYS)
+        await index.garbage.hold("one", FAR_MS)
+        await index.garbage.hold("other", FAR_MS)
+        await index.garbage.hold("past", 1)
+        assert await index.garbage.due(10) == []
+        assert await index.garbage.referenced([doomed]) == {doomed}
+        await index.garbage.release("one")
+        assert await index.garbage.due(10) == []
+        await index.garbage.hold("other", 1)
+        assert await index.garbage.due(10) == [doomed]
+        await index.garbage.release("never was")
+
+    async def test_a_scrub_goes_on_where_it_was(self, index: Index) -> None:
+        assert await index.scrubs.load() is None
+        first = ScrubState("", 1)
+        await index.scrubs.save(first)
+        assert await index.scrubs.load() == first
+        later = ScrubState('["b", "k\u00e9"]', 1, 99, 5, 6, 7)
+        await index.scrubs.save(later)
+        assert await index.scrubs.load() == later
+
+
+@pytest.mark.anyio
+class DurabilityContract:
+    """The modes of buckets, and who is told what is not durable yet."""
+
+    @pytest.fixture(autouse=True)
+    async def _buckets(self, index: Index) -> None:
+        for bucket in (BUCKET, RELAXED, NONE):
+            await index.buckets.create(bucket)
+
+    async def test_a_bucket_keeps_its_mode_until_it_is_given_another(self, index: Index) -> None:
+        assert [bucket.durability for bucket in await index.buckets.list(None)] == ["strict", "none", "relaxed"]
+        await index.buckets.set_durability(BUCKET.name, "none")
+        assert await index.buckets.get(BUCKET.name) == replace(BUCKET, durability="none")
+        await refused("NoSuchBucket", index.buckets.set_durability("absent", "none"))
+
+    async def test_the_blobs_of_relaxed_writes_are_told_until_they_are_synced(self, index: Index) -> None:
+        kept, other, strict, none = blob(), blob(), blob(), blob()
+        await index.objects.put(in_blobs("one", [kept], bucket=RELAXED.name), ALWAYS)
+        await index.objects.put(in_blobs("two", [other], bucket=RELAXED.name), ALWAYS)
+        await index.objects.put(in_blobs("one", [strict]), ALWAYS)
+        await index.objects.put(in_blobs("one", [none], bucket=NONE.name), ALWAYS)
+        assert await index.unsynced.pending(10) == [kept, other]
+        assert await index.unsynced.pending(1) == [kept]
+        await index.unsynced.done([kept])
+        assert await index.unsynced.pending(10) == [other]
+
+    async def test_what_is_deleted_need_not_be_synced(self, index: Index) -> None:
+        first, second = blob(), blob()
+        await index.objects.put(in_blobs("one", [first], bucket=RELAXED.name), ALWAYS)
+        await index.objects.put(in_blobs("one", [second], bucket=RELAXED.name), ALWAYS)
+        assert await index.unsynced.pending(10) == [second]
+        await index.objects.delete(RELAXED.name, "one", ALWAYS)
+        assert await index.unsynced.pending(10) == []
+
+    async def test_the_parts_of_relaxed_uploads_are_told(self, index: Index) -> None:
+        begun, one = upload("key", bucket=RELAXED.name), part(1)
+        manifest = Extent(blob(), 0)
+        await index.uploads.create(begun)
+        await index.uploads.put_part(RELAXED.name, "key", begun.id, one)
+        assert await index.unsynced.pending(10) == [one.extents[0].blob]
+        whole = record("key", bucket=RELAXED.name, extents=(*one.extents, manifest))
+        await index.uploads.complete(begun, whole, [1], ALWAYS)
+        assert await index.unsynced.pending(10) == [one.extents[0].blob, manifest.blob]
+
+    async def test_it_is_known_whether_anything_waits_for_a_sync(self, index: Index) -> None:
+        assert not index.unsynced.waiting()
+        for name in (RELAXED.name, NONE.name):
+            await index.objects.put(record("key", bucket=name), ALWAYS)
+            assert index.unsynced.waiting()
+            await index.unsynced.done([])
+            assert not index.unsynced.waiting()
+        await index.objects.put(record("key", bucket=RELAXED.name), ALWAYS)
+        await index.objects.put(record("key"), ALWAYS)
+        assert not index.unsynced.waiting(), "a strict write takes the earlier ones along"
+
+
+@pytest.mark.anyio
+class DamageContract:
+    """Quarantine, and the walks that look for damage."""
+
+    @pytest.fixture(autouse=True)
+    async def _buckets(self, index: Index) -> None:
+        for name in (BUCKET.name, "another", "empty"):
+            await index.buckets.create(replace(BUCKET, name=name))
+
+    async def test_an_object_in_quarantine_says_why_until_it_is_released(self, index: Index) -> None:
+        stored = in_blobs("key", [blob(), blob()])
+        await index.objects.put(stored, ALWAYS)
+        assert await index.objects.get(BUCKET.name, "key") == stored
+        assert await index.objects.quarantine(stored, "block 3 differs")
+        assert await index.objects.get(BUCKET.name, "key") == replace(stored, damaged="block 3 differs")
+        assert await index.objects.damaged() == [DamagedRecord(BUCKET.name, "key", "block 3 differs")]
+        assert await index.objects.release(BUCKET.name, "key")
+        assert not await index.objects.release(BUCKET.name, "key")
+        assert await index.objects.get(BUCKET.name, "key") == stored
+        assert await index.objects.damaged() == []
+
+    @pytest.mark.parametrize("place", [("absent", "key"), (BUCKET.name, "absent")])
+    async def test_what_is_absent_has_no_quarantine(self, index: Index, place: tuple[str, str]) -> None:
+        bucket, key = place
+        assert not await index.objects.quarantine(record(key, bucket=bucket), "why")
+        assert not await index.objects.release(bucket, key)
+        assert not await index.objects.forget(bucket, key, [])
+
+    async def test_only_the_object_that_was_seen_is_put_in_quarantine(self, index: Index) -> None:
+        seen = in_blobs("key", [blob()])
+        await index.objects.put(seen, ALWAYS)
+        newer = in_blobs("key", [blob()])
+        await index.objects.put(newer, ALWAYS)
+        assert not await index.objects.quarantine(seen, "why")
+        assert await index.objects.get(BUCKET.name, "key") == newer
+
+    async def test_a_put_or_a_delete_ends_the_quarantine(self, index: Index) -> None:
+        for number, heal in enumerate(("put", "delete")):
+            stored = in_blobs(f"key-{number}", [blob()])
+            await index.objects.put(stored, ALWAYS)
+            await index.objects.quarantine(stored, "why")
+            if heal == "delete":
+                await index.objects.delete(BUCKET.name, stored.key, ALWAYS)
+            await index.objects.put(replace(stored, extents=(Extent(blob(), 7),), size=7, damaged="old"), ALWAYS)
+            assert (await index.objects.get(BUCKET.name, stored.key)).damaged is None
+        assert await index.objects.damaged() == []
+
+    async def test_quarantines_are_listed_in_pages(self, index: Index) -> None:
+        for bucket, key in ((BUCKET.name, "b"), (BUCKET.name, "a"), ("another", "z")):
+            stored = record(key, bucket=bucket)
+            await index.objects.put(stored, ALWAYS)
+            await index.objects.quarantine(stored, "why")
+        await index.objects.put(record("whole"), ALWAYS)
+        first = await index.objects.damaged(limit=2)
+        assert [(one.bucket, one.key) for one in first] == [("another", "z"), (BUCKET.name, "a")]
+        rest = await index.objects.damaged(after=(BUCKET.name, "a"))
+        assert [(one.bucket, one.key) for one in rest] == [(BUCKET.name, "b")]
+
+    @pytest.mark.parametrize("limit", [1, 2, 3, 100])
+    async def test_a_walk_meets_every_object_whole_and_in_order(self, index: Index, limit: int) -> None:
+        stored = [
+            record("a", bucket="another"),
+            in_blobs("a\0", [blob(), blob()], bucket="another", parts=(ObjectPart(1, 200_000, MD5),)),
+            record("a"),
+            in_blobs("\u00e9", [blob()]),
+            record("\U0001f600"),
+        ]
+        for one in reversed(stored):
+            await index.objects.put(one, ALWAYS)
+        met: list[Any] = []
+        while found := await index.objects.walk((met[-1].bucket, met[-1].key) if met else None, limit):
+            assert len(found) <= limit
+            met += found
+        assert met == stored
+
+    @pytest.mark.parametrize("limit", [1, 2, 100])
+    async def test_a_walk_meets_every_part(self, index: Index, limit: int) -> None:
+        expected: list[UploadedPart] = []
+        for name in ("u1", "u2", "u3"):
+            begun = upload("k\u00e9", name)
+            await index.uploads.create(begun)
+            for number in (1, 7) if name != "u2" else ():
+                one = part(number)
+                await index.uploads.put_part(BUCKET.name, begun.key, name, one)
+                expected.append(UploadedPart(BUCKET.name, begun.key, name, one))
+        met: list[Any] = []
+        while found := await index.uploads.walk((met[-1].upload_id, met[-1].part.number) if met else None, limit):
+            met += found
+        assert met == expected
+
+    async def test_an_object_is_forgotten_only_if_it_still_has_these_bytes(self, index: Index) -> None:
+        stored = in_blobs("key", [blob(), blob()])
+        await index.objects.put(stored, ALWAYS)
+        assert not await index.objects.forget(BUCKET.name, "key", stored.extents[:1])
+        assert await index.objects.forget(BUCKET.name, "key", stored.extents)
+        await refused("NoSuchKey", index.objects.get(BUCKET.name, "key"))
+        assert sorted(await index.garbage.due(10)) == sorted(extent.blob for extent in stored.extents)
+
+
+@pytest.mark.anyio
+class ManifestContract:
+    """Blobs that hold none of the object's bytes."""
+
+    @pytest.fixture(autouse=True)
+    async def _bucket(self, index: Index) -> None:
+        await index.buckets.create(BUCKET)
+
+    @pytest.mark.parametrize("inline", [b"", b"abc"])
+    async def test_an_object_of_any_size_may_have_one(self, index: Index, inline: bytes) -> None:
+        manifest = Extent(blob(), 0)
+        stored = replace(record("key", inline=inline, size=len(inline)), extents=(manifest,))
+        await index.objects.put(stored, ALWAYS)
+        assert await index.objects.get(BUCKET.name, "key") == stored
+        await index.objects.delete(BUCKET.name, "key", ALWAYS)
+        assert await index.garbage.due(10) == [manifest.blob]
+
+    async def test_completing_takes_it_beside_the_parts(self, index: Index) -> None:
+        begun, parts = upload("key"), [part(1), part(2)]
+        await index.uploads.create(begun)
+        for one in parts:
+            await index.uploads.put_part(BUCKET.name, "key", begun.id, one)
+        manifest = Extent(blob(), 0)
+        extents = (parts[0].extents[0], parts[1].extents[0], manifest)
+        whole = record("key", extents=extents, parts=(ObjectPart(1, 100_000, MD5), ObjectPart(2, 100_000, MD5)))
+        await index.uploads.complete(begun, whole, [1, 2], ALWAYS)
+        assert await index.objects.get(BUCKET.name, "key") == whole
+        changed = replace(whole, extents=(*extents[:2], Extent(blob(), 0)), user={"a": "b"})
+        await index.objects.put(changed, ALWAYS)
+        assert await index.garbage.due(10) == [manifest.blob]
+        await refused("OperationAborted", index.objects.put(replace(changed, extents=extents), ALWAYS))

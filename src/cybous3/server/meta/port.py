@@ -1,21 +1,61 @@
 """The index as ports: what exists, who owns it, where its bytes are.
 
-Every mutation is one transaction. When a mutating method returns, its effect is durable in the mode of the index
-(`strict`: synced to disk) and visible to every reader of every process; when it raises, nothing changed. A cancelled
-call may or may not have happened. Errors are `S3Error`s with S3's own codes; anything else is a broken index.
+Every mutation is one transaction. When a mutating method returns, its effect is visible to every reader of every
+process, and durable: what belongs to a bucket in the bucket's mode (`model.buckets.Durability`), all else as `strict`.
+A mode of less is still all or nothing for each mutation, and the earlier before the later: a power cut takes the last
+ones and leaves none in pieces. When a method raises, nothing changed; after an OSError of a failing disk the effect may
+yet appear with the next start. A cancelled call may or may not have happened. Errors are `S3Error`s with S3's own
+codes, OSErrors for what the medium did, DamagedRecordError for a row that is not what was written; anything else is a
+broken index.
+
+Rows say by a checksum whether they are what was written. A put or a delete that meets a damaged row replaces or removes
+it, whatever it says, unless a condition is to be asked of it: then it is refused with the same error.
 
 Blobs that stop being referenced by a mutation enter the garbage queue in the same transaction; the reaper deletes them
 later. Keys are ordered by their UTF-8 bytes, everywhere.
 """
 
+import errno
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from cybous3.server.model.accounts import AccessKey, User
-from cybous3.server.model.buckets import Bucket
-from cybous3.server.model.objects import ObjectRecord, ObjectSummary, WriteCondition
+from cybous3.server.model.buckets import Bucket, Durability
+from cybous3.server.model.objects import Extent, ObjectRecord, ObjectSummary, WriteCondition
+from cybous3.server.model.scrubs import ScrubState
 from cybous3.server.model.uploads import Part, Upload
+
+
+class DamagedRecordError(OSError):
+    """What the index holds of a key is not what was written. The errno is EIO; trying again gives the same."""
+
+    def __init__(self, bucket: str, key: str, reason: str) -> None:
+        super().__init__(errno.EIO, f"the index entry of {key!r} in bucket {bucket!r} is damaged: {reason}")
+        self.bucket = bucket
+        self.key = key
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedRecord:
+    """The same as a value: an entry of a walk, or an object in quarantine."""
+
+    bucket: str
+    key: str
+    reason: str
+    upload_id: str = ""  # of a part, with its number
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedPart:
+    """A part of an upload in progress, as a walk meets it."""
+
+    bucket: str
+    key: str
+    upload_id: str
+    part: Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +123,10 @@ class Buckets(Protocol):
         """Return buckets in name order, those of `owner` or all (None)."""
         ...
 
+    async def set_durability(self, name: str, durability: Durability) -> None:
+        """Change the mode of what is written from now on, and make durable what was committed before. NoSuchBucket."""
+        ...
+
     async def delete(self, name: str) -> None:
         """Remove the bucket and its uploads in progress. NoSuchBucket, BucketNotEmpty (any object)."""
         ...
@@ -101,7 +145,10 @@ class Objects(Protocol):
         ...
 
     async def get(self, bucket: str, key: str) -> ObjectRecord:
-        """Return the current object. NoSuchBucket, NoSuchKey."""
+        """Return the current object, with the reason if it is in quarantine.
+
+        NoSuchBucket, NoSuchKey; DamagedRecordError.
+        """
         ...
 
     async def delete(self, bucket: str, key: str, condition: WriteCondition) -> bool:
@@ -120,6 +167,34 @@ class Objects(Protocol):
 
     async def list(self, query: ListQuery) -> ListPage:
         """Return one page of current objects. NoSuchBucket."""
+        ...
+
+    async def quarantine(self, seen: ObjectRecord, reason: str) -> bool:
+        """Mark the object as damaged and return True; False and nothing if it is no longer the one that was seen.
+
+        A put or delete of the key ends it.
+        """
+        ...
+
+    async def release(self, bucket: str, key: str) -> bool:
+        """End the quarantine of the object and return whether there was one."""
+        ...
+
+    async def damaged(self, after: tuple[str, str] | None = None, limit: int = 1000) -> Sequence[DamagedRecord]:
+        """Return the objects in quarantine behind `after` (bucket, key), in order of bucket and key."""
+        ...
+
+    async def walk(
+        self, after: tuple[str, str] | None = None, limit: int = 100
+    ) -> Sequence[ObjectRecord | DamagedRecord]:
+        """Return the next objects behind `after` (bucket, key) of all buckets, whole, in order; [] at the end.
+
+        DamagedRecordError where the index cannot even be walked on.
+        """
+        ...
+
+    async def forget(self, bucket: str, key: str, extents: Sequence[Extent]) -> bool:
+        """Drop an object whose bytes a power cut took, if it still has these extents; return whether it had."""
         ...
 
 
@@ -151,6 +226,7 @@ class Uploads(Protocol):
 
         Exactly one of several concurrent completes or aborts wins. NoSuchUpload; InvalidPart when a used part was
         replaced (its extents are no longer those in `record`); PreconditionFailed and NoSuchKey as in `Objects.put`.
+        The record may have extents of length 0 beside those of the parts: new blobs, as in `Objects.put`.
         """
         ...
 
@@ -160,6 +236,12 @@ class Uploads(Protocol):
 
     async def list(self, query: UploadQuery) -> UploadPage:
         """Return one page. NoSuchBucket."""
+        ...
+
+    async def walk(
+        self, after: tuple[str, int] | None = None, limit: int = 100
+    ) -> Sequence[UploadedPart | DamagedRecord]:
+        """Return the next parts behind `after` (upload id, number) of all uploads in progress, in that order."""
         ...
 
 
@@ -203,7 +285,7 @@ class Garbage(Protocol):
     """Blobs that nothing refers to any more."""
 
     async def due(self, limit: int) -> Sequence[str]:
-        """Return blobs waiting to be deleted, oldest first."""
+        """Return blobs waiting to be deleted, oldest first; none while anybody holds them."""
         ...
 
     async def done(self, blobs: Sequence[str]) -> None:
@@ -214,9 +296,51 @@ class Garbage(Protocol):
         """Return those of `blobs` that an object, a part or the garbage queue still refers to."""
         ...
 
+    async def hold(self, name: str, until_ms: int) -> None:
+        """Let `due` return nothing until then (UTC milliseconds), in all processes; again with the name: until then."""
+        ...
+
+    async def release(self, name: str) -> None:
+        """End a hold; without one, nothing."""
+        ...
+
+
+class Unsynced(Protocol):
+    """Writes of buckets in mode `relaxed` that were acknowledged and are not durable yet."""
+
+    def waiting(self) -> bool:
+        """Return whether this process committed anything without a sync since its last synced commit.
+
+        True at first: nobody knows what the process before it left. It costs nothing to ask.
+        """
+        ...
+
+    async def pending(self, limit: int) -> Sequence[str]:
+        """Return blobs that a relaxed commit refers to and whose bytes nobody has synced yet, oldest first."""
+        ...
+
+    async def done(self, blobs: Sequence[str]) -> None:
+        """Forget blobs that were synced, by a synced commit: it makes all earlier commits durable too.
+
+        With no blobs it does just that.
+        """
+        ...
+
+
+class Scrubs(Protocol):
+    """The state of the search for damage."""
+
+    async def load(self) -> ScrubState | None:
+        """Return what was saved last, or None."""
+        ...
+
+    async def save(self, state: ScrubState) -> None:
+        """Keep it instead of the one before."""
+        ...
+
 
 class Index(Protocol):
-    """The five ports of one index, and its end."""
+    """The ports of one index, and its end."""
 
     @property
     def buckets(self) -> Buckets:
@@ -241,6 +365,16 @@ class Index(Protocol):
     @property
     def garbage(self) -> Garbage:
         """The blobs to be deleted."""
+        ...
+
+    @property
+    def unsynced(self) -> Unsynced:
+        """The writes that are acknowledged and not durable yet."""
+        ...
+
+    @property
+    def scrubs(self) -> Scrubs:
+        """The state of the search for damage."""
         ...
 
     def mark(self, bucket: str, key: str) -> tuple[int, int] | None:

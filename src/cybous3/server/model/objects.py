@@ -20,7 +20,7 @@ class Checksum(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """One immutable blob, used whole."""
+    """One immutable blob, used whole. One of length 0 holds none of the object's bytes: it says what the object is."""
 
     blob: str
     length: int
@@ -40,7 +40,8 @@ class ObjectPart:
 class ObjectRecord:
     """One version of one object: what it is and where its bytes are.
 
-    The bytes are either `inline` or the concatenation of `extents`, never both; `size` counts them.
+    The bytes are either `inline` or the concatenation of `extents`, never both; `size` counts them. An extent of length
+    0 may stand beside either.
     """
 
     bucket: str
@@ -57,6 +58,7 @@ class ObjectRecord:
     inline: bytes | None = None
     extents: tuple[Extent, ...] = ()
     parts: tuple[ObjectPart, ...] = ()  # empty unless the object came from a multipart upload
+    damaged: str | None = None  # why it is in quarantine; the index sets it, a write of the record does not
 
 
 class ObjectSummary(NamedTuple):

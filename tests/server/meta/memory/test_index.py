@@ -10,8 +10,12 @@ from cybous3.server.meta.port import Index
 from tests.contracts.index_contract import (
     AccountContract,
     BucketContract,
+    DamageContract,
+    DurabilityContract,
     GarbageContract,
+    HoldContract,
     ListingContract,
+    ManifestContract,
     ObjectContract,
     Opener,
     UploadContract,
@@ -53,4 +57,20 @@ class TestAccounts(MemoryAdapter, AccountContract):
 
 
 class TestGarbages(MemoryAdapter, GarbageContract):
+    pass
+
+
+class TestHolds(MemoryAdapter, HoldContract):
+    pass
+
+
+class TestDurabilities(MemoryAdapter, DurabilityContract):
+    pass
+
+
+class TestDamages(MemoryAdapter, DamageContract):
+    pass
+
+
+class TestManifests(MemoryAdapter, ManifestContract):
     pass

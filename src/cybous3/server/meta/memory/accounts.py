@@ -1,4 +1,4 @@
-"""Users, access keys and the garbage queue in memory."""
+"""Users and access keys in memory."""
 
 from collections.abc import Sequence
 
@@ -66,26 +66,6 @@ class MemoryAccounts:
         if access_key not in self._state.access_keys:
             raise _no_such("access key", access_key)
         del self._state.access_keys[access_key]
-
-
-class MemoryGarbage:
-    """`Garbage` of the port."""
-
-    def __init__(self, state: State) -> None:
-        self._state = state
-
-    async def due(self, limit: int) -> Sequence[str]:
-        """See the port."""
-        return list(self._state.dead)[:limit]
-
-    async def done(self, blobs: Sequence[str]) -> None:
-        """See the port."""
-        for blob in blobs:
-            self._state.dead.pop(blob, None)
-
-    async def referenced(self, blobs: Sequence[str]) -> frozenset[str]:
-        """See the port."""
-        return frozenset(blob for blob in blobs if blob in self._state.live or blob in self._state.dead)
 
 
 def _no_such(kind: str, name: str) -> S3Error:

@@ -1,15 +1,16 @@
 """Buckets and objects in memory."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from cybous3.server.meta.conditions import Current, require
 from cybous3.server.meta.memory.state import BucketState, State
-from cybous3.server.meta.port import ListPage, ListQuery
+from cybous3.server.meta.port import DamagedRecord, ListPage, ListQuery
 from cybous3.server.meta.walk import BEYOND, Source, first_position, walk
-from cybous3.server.model.buckets import Bucket
-from cybous3.server.model.objects import Extent, ObjectRecord, ObjectSummary, WriteCondition
+from cybous3.server.model.buckets import Bucket, Durability
+from cybous3.server.model.objects import ALWAYS, Extent, ObjectRecord, ObjectSummary, WriteCondition
 from cybous3.server.wire.errors import S3Error
 
 
@@ -26,6 +27,7 @@ class MemoryBuckets:
             code = "BucketAlreadyOwnedByYou" if taken.bucket.owner == bucket.owner else "BucketAlreadyExists"
             raise S3Error(code, BucketName=bucket.name)
         self._state.buckets[bucket.name] = BucketState(bucket)
+        self._state.waiting = False
 
     async def get(self, name: str) -> Bucket:
         """See the port."""
@@ -40,6 +42,12 @@ class MemoryBuckets:
             for name, state in sorted(self._state.buckets.items())
             if name.startswith(prefix) and name > after and owner in (None, state.bucket.owner)
         ][:limit]
+
+    async def set_durability(self, name: str, durability: Durability) -> None:
+        """See the port."""
+        held = self._state.bucket(name)
+        held.bucket = replace(held.bucket, durability=durability)
+        self._state.waiting = False
 
     async def delete(self, name: str) -> None:
         """See the port."""
@@ -96,6 +104,51 @@ class MemoryObjects:
         last = page.last.key if isinstance(page.last, ObjectSummary) else page.last or ""
         return ListPage(page.rows, page.prefixes, last if page.more else "")
 
+    async def quarantine(self, seen: ObjectRecord, reason: str) -> bool:
+        """See the port."""
+        held = self._state.buckets.get(seen.bucket)
+        record = None if held is None else held.objects.get(seen.key)
+        if held is None or record is None or replace(record, damaged=None) != replace(seen, damaged=None):
+            return False
+        held.add(replace(record, damaged=reason))
+        return True
+
+    async def release(self, bucket: str, key: str) -> bool:
+        """See the port."""
+        held = self._state.buckets.get(bucket)
+        record = None if held is None else held.objects.get(key)
+        if held is None or record is None or record.damaged is None:
+            return False
+        held.add(replace(record, damaged=None))
+        return True
+
+    async def damaged(self, after: tuple[str, str] | None = None, limit: int = 1000) -> Sequence[DamagedRecord]:
+        """See the port."""
+        return [
+            DamagedRecord(record.bucket, record.key, record.damaged)
+            for record in self._behind(after)
+            if record.damaged is not None
+        ][:limit]
+
+    async def walk(
+        self, after: tuple[str, str] | None = None, limit: int = 100
+    ) -> Sequence[ObjectRecord | DamagedRecord]:
+        """See the port."""
+        return list(islice(self._behind(after), limit))
+
+    async def forget(self, bucket: str, key: str, extents: Sequence[Extent]) -> bool:
+        """See the port."""
+        held = self._state.buckets.get(bucket)
+        record = None if held is None else held.objects.get(key)
+        if record is None or record.extents != tuple(extents):
+            return False
+        return self._delete(bucket, key, ALWAYS)
+
+    def _behind(self, after: tuple[str, str] | None) -> Iterator[ObjectRecord]:
+        begin = ("", b"") if after is None else (after[0], after[1].encode())
+        for name, held in sorted(self._state.buckets.items()):
+            yield from (held.objects[key.decode()] for key in held.keys if (name, key) > begin)
+
     def _delete(self, bucket: str, key: str, condition: WriteCondition) -> bool:
         held = self._state.bucket(bucket)
         record = held.objects.get(key)
@@ -104,6 +157,7 @@ class MemoryObjects:
             return False
         self._state.bury(record.extents)
         held.remove(key)
+        self._state.wrote(bucket)
         return True
 
     def _try_delete(self, bucket: str, key: str, condition: WriteCondition) -> Exception | None:
@@ -122,9 +176,10 @@ def put_record(
     old = held.objects.get(record.key)
     require(condition, _current(old), record.key)
     mine = () if old is None else old.extents
-    state.claim(record.extents, kept=(*mine, *adopted))
+    state.claim(record.bucket, record.extents, kept=(*mine, *adopted))
     state.bury(mine, kept=record.extents)
-    held.add(replace(record, inline=b"") if record.size == 0 else record)
+    held.add(replace(record, inline=b"" if record.size == 0 else record.inline, damaged=None))
+    state.wrote(record.bucket)
 
 
 def _current(record: ObjectRecord | None) -> Current | None:

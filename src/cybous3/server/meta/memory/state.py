@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from cybous3.server.model.accounts import AccessKey, User
 from cybous3.server.model.buckets import Bucket
 from cybous3.server.model.objects import Extent, ObjectRecord
+from cybous3.server.model.scrubs import ScrubState
 from cybous3.server.model.uploads import Part, Upload
 from cybous3.server.wire.errors import S3Error
 
@@ -52,6 +53,10 @@ class State:
     access_keys: dict[str, AccessKey] = field(default_factory=dict)
     live: set[str] = field(default_factory=set)  # blobs that an object or a part refers to
     dead: dict[str, None] = field(default_factory=dict)  # the garbage queue; insertion order is its order
+    unsynced: dict[str, None] = field(default_factory=dict)  # live blobs of relaxed writes, oldest first
+    waiting: bool = True  # whether anything was written that `strict` would have synced
+    holds: dict[str, int] = field(default_factory=dict)
+    scrub: ScrubState | None = None
 
     def bucket(self, name: str) -> BucketState:
         """Return the bucket. NoSuchBucket."""
@@ -59,15 +64,23 @@ class State:
             raise S3Error("NoSuchBucket", BucketName=name)
         return self.buckets[name]
 
-    def claim(self, extents: Iterable[Extent], *, kept: Iterable[Extent] = ()) -> None:
-        """Note that an object or part refers to `extents`, of which it had `kept` before.
+    def claim(self, bucket: str, extents: Iterable[Extent], *, kept: Iterable[Extent] = ()) -> None:
+        """Note that an object or part of the bucket refers to `extents`, of which it had `kept` before.
 
         OperationAborted when others do.
         """
-        fresh = {extent.blob for extent in extents} - {extent.blob for extent in kept}
-        if fresh & (self.live | self.dead.keys()):
+        spared = {extent.blob for extent in kept}
+        fresh = dict.fromkeys(extent.blob for extent in extents if extent.blob not in spared)
+        if fresh.keys() & (self.live | self.dead.keys()):
             raise S3Error("OperationAborted")
-        self.live |= fresh
+        self.live |= fresh.keys()
+        if self.bucket(bucket).bucket.durability == "relaxed":
+            self.unsynced |= fresh
+
+    def wrote(self, bucket: str) -> None:
+        """Note a write of the bucket."""
+        held = self.buckets.get(bucket)
+        self.waiting = held is not None and held.bucket.durability != "strict"
 
     def bury(self, extents: Iterable[Extent], *, kept: Iterable[Extent] = ()) -> None:
         """Queue the blobs of `extents` that are not in `kept`."""
@@ -75,4 +88,5 @@ class State:
         for extent in extents:
             if extent.blob not in spared:
                 self.live.discard(extent.blob)
+                self.unsynced.pop(extent.blob, None)
                 self.dead[extent.blob] = None

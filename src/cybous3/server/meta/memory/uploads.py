@@ -2,10 +2,11 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from cybous3.server.meta.memory.objects import put_record
 from cybous3.server.meta.memory.state import State, UploadState
-from cybous3.server.meta.port import UploadPage, UploadQuery
+from cybous3.server.meta.port import DamagedRecord, UploadedPart, UploadPage, UploadQuery
 from cybous3.server.meta.walk import BEYOND, Source, first_position, walk
 from cybous3.server.model.objects import ObjectRecord, WriteCondition
 from cybous3.server.model.uploads import Part, Upload
@@ -25,6 +26,7 @@ class MemoryUploads:
         """See the port."""
         self._state.bucket(upload.bucket)
         self._state.uploads[upload.id] = UploadState(upload)
+        self._state.wrote(upload.bucket)
 
     async def get(self, bucket: str, key: str, upload_id: str) -> Upload:
         """See the port."""
@@ -33,10 +35,11 @@ class MemoryUploads:
     async def put_part(self, bucket: str, key: str, upload_id: str, part: Part) -> None:
         """See the port."""
         held = self._find(bucket, key, upload_id)
-        self._state.claim(part.extents)
+        self._state.claim(bucket, part.extents)
         old = held.parts.get(part.number)
         self._state.bury(() if old is None else old.extents)
         held.parts[part.number] = part
+        self._state.wrote(bucket)
 
     async def parts(
         self, bucket: str, key: str, upload_id: str, *, after: int = 0, limit: int = 10_000
@@ -52,7 +55,9 @@ class MemoryUploads:
         held = self._find(upload.bucket, upload.key, upload.id)
         numbers = list(used)
         kept = [extent for number in numbers if number in held.parts for extent in held.parts[number].extents]
-        if any(number not in held.parts for number in numbers) or kept != list(record.extents):
+        if any(number not in held.parts for number in numbers) or kept != [
+            extent for extent in record.extents if extent.length
+        ]:
             raise S3Error("InvalidPart", UploadId=upload.id)
         put_record(self._state, record, condition, adopted=kept)
         for number, part in held.parts.items():
@@ -65,6 +70,7 @@ class MemoryUploads:
         for part in self._find(bucket, key, upload_id).parts.values():
             self._state.bury(part.extents)
         del self._state.uploads[upload_id]
+        self._state.wrote(bucket)
 
     async def list(self, query: UploadQuery) -> UploadPage:
         """See the port."""
@@ -90,6 +96,18 @@ class MemoryUploads:
         if isinstance(page.last, str):
             return UploadPage(uploads, page.prefixes, page.last)
         return UploadPage(uploads, page.prefixes, page.last[0], page.last[1].id)
+
+    async def walk(
+        self, after: tuple[str, int] | None = None, limit: int = 100
+    ) -> Sequence[UploadedPart | DamagedRecord]:
+        """See the port."""
+        found = (
+            UploadedPart(held.upload.bucket, held.upload.key, upload_id, held.parts[number])
+            for upload_id, held in sorted(self._state.uploads.items())
+            for number in sorted(held.parts)
+            if after is None or (upload_id, number) > after
+        )
+        return list(islice(found, limit))
 
     def _start(self, query: UploadQuery) -> _Position:
         key = query.key_marker
