@@ -48,6 +48,13 @@ class FilesContract:
         with pytest.raises(FileNotFoundError):
             files.create(root / "absent" / "file")
 
+    def test_appending_goes_on_where_the_file_ends(self, files: Files, root: Path) -> None:
+        for piece in (b"one ", b"two"):
+            fd = files.append(root / "file")
+            files.write(fd, piece)
+            files.close(fd)
+        assert content(files, root / "file") == b"one two"
+
     def test_what_is_absent_is_told(self, files: Files, root: Path) -> None:
         with pytest.raises(FileNotFoundError):
             files.open(root / "absent")
@@ -113,6 +120,13 @@ class FilesContract:
         assert again is not None
         files.close(again)
         assert files.exists(root / "lock")
+
+    def test_what_we_make_is_open_to_nobody_else(self, files: Files, root: Path) -> None:
+        files.make_directory(root / "folder")
+        assert files.narrow(root / "folder") is None
+        assert files.narrow(stored(files, root / "file", b"x")) is None
+        with pytest.raises(FileNotFoundError):
+            files.narrow(root / "absent")
 
     def test_a_directory_is_no_file(self, files: Files, root: Path) -> None:
         files.make_directory(root / "folder")

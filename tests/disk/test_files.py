@@ -135,3 +135,10 @@ def test_a_share_that_cannot_sync_names_is_used_as_it_is(
             SystemFiles().sync_directory(tmp_path)
     else:
         SystemFiles().sync_directory(tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
+def test_what_is_open_to_others_is_closed_to_them(tmp_path: Path) -> None:
+    (tmp_path / "wide").mkdir(mode=0o755)
+    assert SystemFiles().narrow(tmp_path / "wide") == 0o755
+    assert (tmp_path / "wide").stat().st_mode & 0o777 == 0o700

@@ -1,6 +1,7 @@
 """Small files as a whole: what the functions promise, at every call, at every cut."""
 
 import errno
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -102,6 +103,17 @@ def test_reading_stops_one_byte_beyond_the_limit(tmp_path: Path) -> None:
     assert len(read_whole(SYSTEM, tmp_path / "file", 10) or b"") == 11
     assert len(read_whole(SYSTEM, tmp_path / "file", 4_000_000) or b"") == 3_000_000
     assert read_whole(SYSTEM, tmp_path / "absent", 10) is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="symbolic links need a privilege there")
+def test_a_link_is_followed_where_that_was_asked(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(NEW)
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    assert read_whole(SYSTEM, tmp_path / "link", 10_000, follow=True) == NEW
+    for name, follow in (("link", False), ("loop", True)):
+        with pytest.raises(OSError, match="symbolic"):
+            read_whole(SYSTEM, tmp_path / name, 10_000, follow=follow)
 
 
 def test_what_was_removed_does_not_come_back() -> None:

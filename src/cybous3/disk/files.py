@@ -21,6 +21,7 @@ what was not synced (`cybous3.lab.chaos.crashfs`) stands in for the real one. Th
 
 import errno
 import os
+import stat
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -31,9 +32,11 @@ _CLOEXEC: Final = getattr(os, "O_CLOEXEC", 0)
 _NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 _BINARY: Final = getattr(os, "O_BINARY", 0)  # Windows would translate line ends
 _CREATE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | _CLOEXEC | _NOFOLLOW | _BINARY
+_APPEND: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _CLOEXEC | _NOFOLLOW | _BINARY
 _READ: Final = os.O_RDONLY | _CLOEXEC | _NOFOLLOW | _BINARY
 _LOCK: Final = os.O_RDWR | os.O_CREAT | _CLOEXEC | _NOFOLLOW | _BINARY
 
+_FOR_OTHERS: Final = 0o077
 _SYNC_FILE_RANGE_WRITE: Final = 2
 _NO_WRITE_BACK: Final = frozenset({errno.ENOSYS, errno.EINVAL, errno.EPERM, errno.EOPNOTSUPP, errno.ESPIPE})
 
@@ -59,6 +62,10 @@ class Files(Protocol):
 
     def open(self, path: Path) -> int:
         """Open for reading."""
+        ...
+
+    def append(self, path: Path) -> int:
+        """Open for writing at the end, creating the file if there is none. Writes of several descriptors do not mix."""
         ...
 
     def write(self, fd: int, data: bytes) -> None:
@@ -116,6 +123,13 @@ class Files(Protocol):
         """
         ...
 
+    def narrow(self, path: Path) -> int | None:
+        """Leave a file or directory to its owner alone, and return the mode it had if it was open to others.
+
+        Nothing is to be done where files have no such rights.
+        """
+        ...
+
     def try_lock(self, path: Path) -> int | None:
         """Take the lock that `path` stands for, and return what holds it; None when somebody else does.
 
@@ -145,6 +159,10 @@ class SystemFiles:
     def open(self, path: Path) -> int:
         """See Files."""
         return os.open(path, _READ)
+
+    def append(self, path: Path) -> int:
+        """See Files."""
+        return os.open(path, _APPEND, 0o600)
 
     def write(self, fd: int, data: bytes) -> None:
         """See Files."""
@@ -221,6 +239,14 @@ class SystemFiles:
                 raise
         finally:
             os.close(fd)
+
+    def narrow(self, path: Path) -> int | None:
+        """See Files."""
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if os.name != "posix" or not mode & _FOR_OTHERS:
+            return None
+        path.chmod(mode & ~_FOR_OTHERS)
+        return mode
 
     def try_lock(self, path: Path) -> int | None:
         """See Files."""

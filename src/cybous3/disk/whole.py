@@ -5,6 +5,7 @@ or the new one, never a part of either; when `put_whole` has returned, the new o
 directory unless the machine itself stopped in between.
 """
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -57,12 +58,19 @@ def ensure_directory(files: Files, path: Path) -> None:
         files.sync_directory(each.parent)
 
 
-def read_whole(files: Files, path: Path, limit: int) -> bytes | None:
-    """Return the content of `path`, at most `limit` + 1 bytes of it; None when there is no file. OSError."""
+def read_whole(files: Files, path: Path, limit: int, *, follow: bool = False) -> bytes | None:
+    """Return the content of `path`, at most `limit` + 1 bytes of it; None when there is no file. OSError.
+
+    A symbolic link in its place is an error unless we are to `follow` it: people keep settings behind links.
+    """
     try:
         fd = files.open(path)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        if follow and error.errno == errno.ELOOP and (real := os.path.realpath(path)) != str(path):
+            return read_whole(files, Path(real), limit)
+        raise
     try:
         pieces: list[bytes] = []
         at = 0

@@ -8,6 +8,7 @@ import pytest
 
 from cybous3.client.keys import files
 from cybous3.client.keys.errors import LocalProblem
+from cybous3.disk.files import SystemFiles
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
 
@@ -40,34 +41,49 @@ def test_a_directory_that_is_too_open_is_closed(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "d").stat().st_mode) == 0o700
 
 
-@pytest.mark.parametrize("posix_system", [True, False])
-def test_a_new_file_replaces_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, posix_system: bool
-) -> None:  # a parameter
-    monkeypatch.setattr(files, "POSIX", posix_system)
+def test_a_new_file_replaces_nothing(tmp_path: Path) -> None:
     path = tmp_path / "f"
     files.write_private(path, b"one", replace=False)
     assert path.read_bytes() == b"one"
-    if posix_system:
-        with pytest.raises(LocalProblem):
-            files.write_private(path, b"two", replace=False)
-        assert path.read_bytes() == b"one"
+    with pytest.raises(LocalProblem):
+        files.write_private(path, b"two", replace=False)
+    assert path.read_bytes() == b"one"
     assert [each.name for each in tmp_path.iterdir()] == ["f"]
 
 
-def test_a_full_disk_leaves_the_old_content_and_no_scrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class Full(SystemFiles):
+    def sync(self, fd: int) -> None:
+        raise OSError(28, "No space left on device", str(fd))
+
+
+def test_a_full_disk_leaves_the_old_content_and_no_scrap(tmp_path: Path) -> None:
     path = tmp_path / "f"
     files.write_private(path, b"old")
-
-    def full(_descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(LocalProblem, match="no space left") as caught:
-        files.write_private(path, b"new")
+        files.write_private(path, b"new", files=Full())
     assert caught.value.exit_code == 30
     assert path.read_bytes() == b"old"
     assert [each.name for each in tmp_path.iterdir()] == ["f"]
+
+
+def test_a_file_that_others_fill_is_made_once_and_private(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    files.ensure_private_file(path)
+    assert path.read_bytes() == b""
+    path.write_bytes(b"x")
+    files.ensure_private_file(path)
+    assert path.read_bytes() == b"x"
+
+
+def test_a_file_that_another_process_makes_meanwhile_is_fine(tmp_path: Path) -> None:
+    class Late(SystemFiles):
+        def exists(self, path: Path) -> bool:
+            found = super().exists(path)
+            path.touch()
+            return found
+
+    files.ensure_private_file(tmp_path / "f", Late())
+    assert (tmp_path / "f").exists()
 
 
 def test_removing_is_the_same_twice(tmp_path: Path) -> None:
@@ -84,11 +100,3 @@ def test_what_is_too_large_or_no_file_is_a_problem(tmp_path: Path) -> None:
         files.read_private(tmp_path, 4)
     with pytest.raises(LocalProblem):
         files.ensure_private_directory(tmp_path / "f" / "below")
-
-
-def test_where_directories_cannot_be_synced_nothing_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "POSIX", False)
-    files.sync_directory(tmp_path / "not even there")
-    files.ensure_private_directory(tmp_path / "d")
-    files.write_private(tmp_path / "d" / "f", b"x")
-    assert (tmp_path / "d" / "f").read_bytes() == b"x"

@@ -1,6 +1,5 @@
 """A directory as a bucket: the contract, and what only a directory can get wrong."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from cybous3.client.stores.errors import ConnectionLost, LocalFailure, NoSuchUpload
 from cybous3.client.stores.local import LocalStore
 from cybous3.client.stores.port import each_entry
+from cybous3.disk.files import SystemFiles
 from tests.contracts.store_contract import StoreContract
 
 
@@ -55,18 +55,34 @@ def test_a_file_cut_short_is_never_the_end(tmp_path: Path) -> None:
         download.read()
 
 
-def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = LocalStore(tmp_path / "b")
+class Failing(SystemFiles):
+    """The system's files, of which one call fails while it is named."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failing = ""
+
+    def sync(self, fd: int) -> None:
+        self._check("sync")
+        super().sync(fd)
+
+    def unlink(self, path: Path) -> bool:
+        self._check("unlink")
+        return super().unlink(path)
+
+    def _check(self, call: str) -> None:
+        if call == self.failing:
+            raise OSError(28, "No space left on device")
+
+
+def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
+    files = Failing()
+    store = LocalStore(tmp_path / "b", files=files)
     store.put("k", b"old")
-
-    def full(_descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
+    files.failing = "sync"
     with pytest.raises(LocalFailure, match="no space left") as caught:
         store.put("k", b"new")
     assert caught.value.exit_code == 30
-    monkeypatch.undo()
     assert list(store._scratch.iterdir()) == []
     with store.get("k") as download:
         assert download.read() == b"old"
@@ -78,14 +94,11 @@ def test_a_place_that_cannot_be_a_directory_says_so(tmp_path: Path) -> None:
         LocalStore(tmp_path / "file" / "b")
 
 
-def test_failures_of_many_are_told_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = LocalStore(tmp_path / "b")
+def test_failures_of_many_are_told_one_by_one(tmp_path: Path) -> None:
+    files = Failing()
+    store = LocalStore(tmp_path / "b", files=files)
     store.put("k", b"")
-
-    def refuse(_path: Path) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "unlink", refuse)
+    files.failing = "unlink"
     assert [(failure.key, failure.code) for failure in store.delete_many(["k"])] == [("k", "InternalError")]
 
 
@@ -108,3 +121,24 @@ def test_an_upload_that_vanishes_while_a_part_arrives(tmp_path: Path, monkeypatc
     monkeypatch.setattr(store, "_upload", lambda *_: upload)
     with pytest.raises(NoSuchUpload):
         store.upload_part("k", upload_id, 1, b"x")
+
+
+def test_a_download_that_was_closed_reads_no_more(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "b")
+    store.put("k", b"x")
+    download = store.get("k")
+    download.close()
+    download.close()
+    with pytest.raises(ValueError, match="closed"):
+        download.read()
+
+
+def test_an_upload_that_could_not_begin_is_not_there(tmp_path: Path) -> None:
+    files = Failing()
+    store = LocalStore(tmp_path / "b", files=files)
+    files.failing = "sync"
+    with pytest.raises(LocalFailure):
+        store.create_upload("k")
+    files.failing = ""
+    assert list(store.list_uploads()) == []
+    assert list((tmp_path / "b" / "uploads").iterdir()) == []

@@ -1,5 +1,6 @@
 """Secrets at rest."""
 
+import errno
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from cybous3.disk.files import SystemFiles
+from cybous3.lab.chaos.crashfs.files import CrashFiles, PowerCut
 from cybous3.server.store.sealing import KEY_SIZE, Seal, SealError, load_seal
 from tests.contracts.values import entropy
 
@@ -80,7 +83,7 @@ def test_of_many_who_begin_at_once_all_have_one_key(tmp_path: Path) -> None:
     assert {seal.open("KEY", sealed) for seal in seals} == {"secret"}
 
 
-def test_who_comes_second_uses_the_first_ones_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_comes_second_uses_the_first_ones_key(tmp_path: Path) -> None:
     path = tmp_path / "seal.key"
     first = b"1" * KEY_SIZE
 
@@ -90,24 +93,43 @@ def test_who_comes_second_uses_the_first_ones_key(tmp_path: Path, monkeypatch: p
 
     load_seal(path, late, has_keys=False)
     assert path.read_bytes() == first
+    assert [entry.name for entry in tmp_path.iterdir()] == ["seal.key"]
 
-    path.unlink()
 
-    def no_links(_: Path, __: Path) -> None:
-        raise OSError("no hard links here")
+def test_where_there_are_no_hard_links_the_key_is_made_all_the_same(tmp_path: Path) -> None:
+    class WithoutLinks(SystemFiles):
+        def link(self, source: Path, target: Path) -> None:
+            raise OSError(errno.EPERM, f"no links from {source} to {target}")
 
-    monkeypatch.setattr(Path, "hardlink_to", no_links)
-    load_seal(path, lambda size: b"3" * size, has_keys=False)
+    path = tmp_path / "seal.key"
+    load_seal(path, lambda size: b"3" * size, has_keys=False, files=WithoutLinks())
     assert path.read_bytes() == b"3" * KEY_SIZE
     assert [entry.name for entry in tmp_path.iterdir()] == ["seal.key"]
 
 
-def test_where_directories_cannot_be_opened_the_key_is_made_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delattr(os, "O_DIRECTORY", raising=False)
-    load_seal(tmp_path / "seal.key", entropy, has_keys=False)
-    assert (tmp_path / "seal.key").exists()
+@pytest.mark.skipif(os.name != "posix", reason="symbolic links need a privilege elsewhere")
+def test_a_key_may_be_kept_elsewhere_behind_a_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_bytes(b"4" * KEY_SIZE)
+    (tmp_path / "seal.key").symlink_to(tmp_path / "elsewhere")
+    sealed = load_seal(tmp_path / "seal.key", os.urandom, has_keys=True).seal("KEY", "secret")
+    assert load_seal(tmp_path / "elsewhere", os.urandom, has_keys=True).open("KEY", sealed) == "secret"
+
+
+def test_what_was_sealed_is_opened_after_a_power_cut_at_any_call() -> None:
+    """A key that served is never lost, however the first start, or a second process beside it, ended."""
+    root, path = Path("/data"), Path("/data/seal.key")
+    first = CrashFiles(root)
+    load_seal(path, os.urandom, has_keys=False, files=first)
+    for at in range(1, len(first.log) + 1):
+        files = CrashFiles(root)
+        files.crash(at=at)
+        with pytest.raises(PowerCut):
+            load_seal(path, os.urandom, has_keys=False, files=files)
+        for following in [files.killed(), *(files.after(seed) for seed in range(8))]:
+            sealed = load_seal(path, os.urandom, has_keys=False, files=following).seal("KEY", "secret")
+            for seed in range(8):
+                again = load_seal(path, os.urandom, has_keys=True, files=following.after(seed))
+                assert again.open("KEY", sealed) == "secret"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of files are POSIX's")

@@ -24,9 +24,10 @@ class SealedConfig:
 
     def read(self) -> Document:
         """Return the document; a new one when there is no file yet."""
-        path = self.unlocked.places.home.config
+        home = self.unlocked.places.home
+        path = home.config
         try:
-            content = open_file(path, self.unlocked.device_key, Purpose.CONFIG)
+            content = open_file(path, self.unlocked.device_key, Purpose.CONFIG, home.files)
         except CannotUnlock as error:
             raise CannotUnlock(
                 f"{path}: sealed by another set-up of this home",
@@ -41,7 +42,8 @@ class SealedConfig:
             document = self.read()
             edit(document)
             content = json.dumps(document, ensure_ascii=False, sort_keys=True).encode()
-            seal_file(places.home.config, self.unlocked.device_key, Purpose.CONFIG, content, places.entropy)
+            key, home = self.unlocked.device_key, places.home
+            seal_file(home.config, key, Purpose.CONFIG, content, places.entropy, files=home.files)
         return document
 
 

@@ -56,20 +56,21 @@ class Places:
 
     def exists(self) -> bool:
         """Tell whether this home has a device key at all."""
-        return self.home.device_by_words.exists()
+        return self.home.files.exists(self.home.device_by_words)
 
     def create(self, seed: bytes) -> bytes:
         """Make the device key of a new home, sealed under the seed of the words. A home that has one is refused."""
         key = self.entropy(KEY_BYTES)
         self.home.ensure()
-        seal_file(self.home.device_by_words, _seed_key(seed), Purpose.DEVICE, key, self.entropy, new=True)
+        path = self.home.device_by_words
+        seal_file(path, _seed_key(seed), Purpose.DEVICE, key, self.entropy, new=True, files=self.home.files)
         return key
 
     def open_with_words(self, seed: bytes) -> bytes:
         """Return the device key. Raises CannotUnlock when the home belongs to other words, or to none yet."""
         path = self.home.device_by_words
         try:
-            key = open_file(path, _seed_key(seed), Purpose.DEVICE)
+            key = open_file(path, _seed_key(seed), Purpose.DEVICE, self.home.files)
         except CannotUnlock as error:
             raise CannotUnlock(
                 f"{self.home.root} belongs to other recovery words",
@@ -83,17 +84,17 @@ class Places:
 
     def has_passphrase(self) -> bool:
         """Tell whether a passphrase opens this home."""
-        return self.home.device_by_passphrase.exists()
+        return self.home.files.exists(self.home.device_by_passphrase)
 
     def seal_with_passphrase(self, key: bytes, passphrase: str, profile: Argon2Profile) -> None:
         """Let `passphrase` open the device key; the one before it no longer does."""
         path = self.home.device_by_passphrase
-        seal_file_with_passphrase(path, passphrase, Purpose.DEVICE, key, self.entropy, profile)
+        seal_file_with_passphrase(path, passphrase, Purpose.DEVICE, key, self.entropy, profile, files=self.home.files)
 
     def open_with_passphrase(self, passphrase: str) -> bytes:
         """Return the device key. Raises CannotUnlock for a wrong passphrase, or when there is none."""
         path = self.home.device_by_passphrase
-        key = open_file_with_passphrase(path, passphrase, Purpose.DEVICE)
+        key = open_file_with_passphrase(path, passphrase, Purpose.DEVICE, self.home.files)
         if key is None:
             raise CannotUnlock("no passphrase was set on this machine", hint="run cybs3 login with the recovery words")
         return _checked(key, path)
@@ -117,7 +118,7 @@ class Places:
         """Remove the device key in all its places: what it sealed cannot be opened again."""
         self.forget_session()
         for path in (self.home.device_by_passphrase, self.home.device_by_words):
-            remove(path)
+            remove(path, self.home.files)
 
 
 def system_places(home: Home, environ: Mapping[str, str] = os.environ) -> Places:

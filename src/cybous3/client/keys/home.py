@@ -7,21 +7,24 @@ the numbers in `state.sqlite`, which name objects as the bucket names them.
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from cybous3.client.keys.errors import Locked
+from cybous3.client.keys.errors import LocalProblem, Locked
 from cybous3.client.keys.files import ensure_private_directory
+from cybous3.disk.files import SYSTEM, Files
+from cybous3.disk.locks import locked
 
 ENV_HOME = "CYBS3_HOME"
 _LOCK_WAIT_S = 20.0
 
 
 class Home(NamedTuple):
-    """The directory and the names in it."""
+    """The directory and the names in it, and the files they are names of."""
 
     root: Path
+    files: Files = SYSTEM
 
     @property
     def config(self) -> Path:
@@ -65,22 +68,23 @@ class Home(NamedTuple):
 
     def ensure(self) -> None:
         """Make the directory, private."""
-        ensure_private_directory(self.root)
+        ensure_private_directory(self.root, self.files)
 
     @contextmanager
     def locked(self, wait_s: float = _LOCK_WAIT_S) -> Iterator[None]:
         """Hold the home against other processes while something in it is read, changed and written back."""
-        from filelock import FileLock, Timeout  # noqa: PLC0415  # only commands that write pay for the import
-
         self.ensure()
-        lock = FileLock(self.root / "lock", timeout=wait_s, mode=0o600)
-        try:
-            with lock:
-                yield
-        except Timeout as error:
-            raise Locked(
-                f"another cybs3 is writing in {self.root}", hint="wait for it to end and run the command again"
-            ) from error
+        lock = self.root / "lock"
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(self.files, lock, wait_s))
+            except TimeoutError as error:
+                raise Locked(
+                    f"another cybs3 is writing in {self.root}", hint="wait for it to end and run the command again"
+                ) from error
+            except OSError as error:
+                raise LocalProblem(f"{lock}: {(error.strerror or str(error)).lower()}") from error
+            yield
 
 
 def find_home(environ: Mapping[str, str] = os.environ) -> Home:

@@ -135,7 +135,7 @@ def forget(places: Places) -> None:
     places.forget_everything()
     for path in (home.identity, home.config, home.state):
         for each in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
-            remove(each)
+            remove(each, home.files)
 
 
 def status(places: Places) -> Status:
@@ -154,9 +154,9 @@ def status(places: Places) -> Status:
 def _open_with_seed(places: Places, seed: bytes) -> Unlocked:
     with places.home.locked():
         key = places.open_with_words(seed) if places.exists() else places.create(seed)
-        if not places.home.identity.exists():
+        if not places.home.files.exists(places.home.identity):
             content = json.dumps({"seed": b64encode(seed).decode()}).encode()
-            seal_file(places.home.identity, key, Purpose.IDENTITY, content, places.entropy)
+            seal_file(places.home.identity, key, Purpose.IDENTITY, content, places.entropy, files=places.home.files)
     return Unlocked(places, key, seed)
 
 
@@ -170,7 +170,7 @@ def _with_stored_seed(places: Places, key: bytes) -> Unlocked:
 def _stored_seed(places: Places, key: bytes) -> bytes | None:
     path = places.home.identity
     try:
-        content = open_file(path, key, Purpose.IDENTITY)
+        content = open_file(path, key, Purpose.IDENTITY, places.home.files)
     except CannotUnlock as error:
         raise CannotUnlock(
             "the unlocked session belongs to another set-up of this home", hint="run cybs3 login again"

@@ -16,6 +16,7 @@ from cybous3.crypto.errors import CannotUnlock as WrongPassphrase
 from cybous3.crypto.errors import Damaged, Malformed
 from cybous3.crypto.kdf import Argon2Profile
 from cybous3.crypto.primitives import Entropy
+from cybous3.disk.files import SYSTEM, Files
 
 SEALED_BYTES_MAX = 4 * 1024 * 1024
 _CHECKSUM = 32
@@ -32,17 +33,26 @@ class Purpose(StrEnum):
     DEVICE = "device"
 
 
-def seal_file(path: Path, key: bytes, purpose: Purpose, content: bytes, entropy: Entropy, *, new: bool = False) -> None:
+def seal_file(
+    path: Path,
+    key: bytes,
+    purpose: Purpose,
+    content: bytes,
+    entropy: Entropy,
+    *,
+    new: bool = False,
+    files: Files = SYSTEM,
+) -> None:
     """Write `content`, sealed under `key`, to `path`; with `new` only where there is no file yet."""
-    _write(path, seal_box(key, purpose, content, entropy), new=new)
+    _write(path, seal_box(key, purpose, content, entropy), files, new=new)
 
 
-def open_file(path: Path, key: bytes, purpose: Purpose) -> bytes | None:
+def open_file(path: Path, key: bytes, purpose: Purpose, files: Files = SYSTEM) -> bytes | None:
     """Return the content, None where there is no file.
 
     Raises ForeignFile, DamagedFile; CannotUnlock when another key sealed it. The file is never touched.
     """
-    box = _read(path)
+    box = _read(path, files)
     if box is None:
         return None
     try:
@@ -54,15 +64,21 @@ def open_file(path: Path, key: bytes, purpose: Purpose) -> bytes | None:
 
 
 def seal_file_with_passphrase(
-    path: Path, passphrase: str, purpose: Purpose, content: bytes, entropy: Entropy, profile: Argon2Profile
+    path: Path,
+    passphrase: str,
+    purpose: Purpose,
+    content: bytes,
+    entropy: Entropy,
+    profile: Argon2Profile,
+    files: Files = SYSTEM,
 ) -> None:
     """Write `content`, sealed under a passphrase, to `path`."""
-    _write(path, seal_with_passphrase(passphrase, purpose, content, entropy, profile), new=False)
+    _write(path, seal_with_passphrase(passphrase, purpose, content, entropy, profile), files, new=False)
 
 
-def open_file_with_passphrase(path: Path, passphrase: str, purpose: Purpose) -> bytes | None:
+def open_file_with_passphrase(path: Path, passphrase: str, purpose: Purpose, files: Files = SYSTEM) -> bytes | None:
     """Return the content, None where there is no file. Raises as `open_file`."""
-    box = _read(path)
+    box = _read(path, files)
     if box is None:
         return None
     try:
@@ -73,12 +89,12 @@ def open_file_with_passphrase(path: Path, passphrase: str, purpose: Purpose) -> 
         raise _foreign(path) from error
 
 
-def _write(path: Path, box: bytes, *, new: bool) -> None:
-    write_private(path, box + hashlib.sha256(box).digest(), replace=not new)
+def _write(path: Path, box: bytes, files: Files, *, new: bool) -> None:
+    write_private(path, box + hashlib.sha256(box).digest(), replace=not new, files=files)
 
 
-def _read(path: Path) -> bytes | None:
-    data = read_private(path, SEALED_BYTES_MAX)
+def _read(path: Path, files: Files) -> bytes | None:
+    data = read_private(path, SEALED_BYTES_MAX, files)
     if data is None:
         return None
     if not data.startswith(_MAGICS):

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from cybous3.client.keys.errors import DamagedFile, ForeignFile, LocalProblem, Rollback
-from cybous3.client.keys.files import ensure_private_directory
+from cybous3.client.keys.files import ensure_private_directory, ensure_private_file
 
 _SCHEMA_VERSION = 1
 _APPLICATION_ID = 0x43594233  # "CYB3", so that a foreign database is not mistaken for ours
@@ -181,9 +181,9 @@ class State:
 def open_state(path: Path) -> State:
     """Open the memory at `path`, creating it if it is not there. A file that is not ours is left alone."""
     ensure_private_directory(path.parent)
+    # Mode 600 from the first moment; SQLite gives its side files the mode of the main one.
+    ensure_private_file(path)
     try:
-        # Mode 600 from the first moment; SQLite gives its side files the mode of the main one.
-        path.touch(mode=0o600, exist_ok=True)
         connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
     except (OSError, sqlite3.OperationalError) as error:
         raise LocalProblem(f"{path}: cannot be opened: {error}") from error

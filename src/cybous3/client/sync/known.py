@@ -13,7 +13,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Self
 
-from cybous3.client.keys.files import ensure_private_directory
+from cybous3.client.keys.files import ensure_private_directory, ensure_private_file
 from cybous3.client.sync.plan import Known
 from cybous3.core.errors import CybousError
 
@@ -37,7 +37,7 @@ class KnownFiles:
 
     def __init__(self, path: Path, vault_id: bytes, root: Path, folder: str) -> None:
         ensure_private_directory(path.parent)
-        path.touch(mode=0o600, exist_ok=True)
+        ensure_private_file(path)
         self._tree = hashlib.sha256(b"\0".join([vault_id, str(root.resolve()).encode(), folder.encode()])).digest()
         self._lock = Lock()
         try:

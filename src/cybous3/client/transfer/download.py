@@ -2,7 +2,8 @@
 
 What this keeps true:
 - no byte reaches the final name before the whole object was verified: bytes go to a temporary file beside it, which is
-  renamed last (and synced before, so that a crash cannot leave a name without its bytes);
+  renamed last; it is synced before, and its name after, so that a file that was reported as fetched is there after a
+  power cut, whole (a tree waits for the disk once, at its end);
 - a pipe gets only segments that verified, in order; a bad end is an error after the fact, for a pipe is not taken back;
 - a download that was killed goes on where it stopped, only for the same state of the object, and what an earlier run
   left is verified again, by the digest of the whole.
@@ -17,6 +18,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO, Protocol
 
+from cybous3.client.keys.errors import LocalProblem
 from cybous3.client.stores.port import Store
 from cybous3.client.transfer.errors import Unusable
 from cybous3.client.transfer.journal import Journal, Journals
@@ -25,6 +27,8 @@ from cybous3.client.transfer.parallel import Buffers, all_of, in_order
 from cybous3.client.transfer.port import AS_IT_WAS, Progress, Restore, Stored, Surroundings, no_progress
 from cybous3.crypto.errors import CryptoError, Damaged
 from cybous3.crypto.layout import RangePlan
+from cybous3.disk.files import SYSTEM, Files
+from cybous3.disk.whole import ensure_directory
 
 POSIX = os.name == "posix"
 _SEEKING = Lock()
@@ -40,7 +44,8 @@ class _Write(Protocol):
 class Downloader:
     """Fetches files of one vault. Safe to call from many threads, one file each."""
 
-    def __init__(self, store: Store, around: Surroundings, journals: Journals) -> None:
+    def __init__(self, store: Store, around: Surroundings, journals: Journals, files: Files = SYSTEM) -> None:
+        self._files = files
         self._opener = Opener(store, around)
         self._around = around
         self._journals = journals
@@ -68,7 +73,7 @@ class Downloader:
                 f"{path!r} is an empty folder of the vault", hint="folders come back with: cybs3 folders get"
             )
         if opened.stored.folder:
-            destination.mkdir(parents=True, exist_ok=True)
+            self._make_folder(destination, how)
         else:
             self._write(opened, destination, how, progress)
         self._opener.note(opened)
@@ -102,6 +107,11 @@ class Downloader:
             opened.object.footer.verify_digest(hasher.digest())
             self._opener.note(opened)
         return opened.stored
+
+    def _make_folder(self, destination: Path, how: Restore) -> None:
+        if how.sync:
+            ensure_directory(self._files, destination)
+        destination.mkdir(parents=True, exist_ok=True)  # refuses what is no folder
 
     def _write(self, opened: Opened, destination: Path, how: Restore, progress: Progress) -> None:
         _check_place(destination, how)
@@ -197,7 +207,16 @@ class _Target:
         if self._how.times and self._opened.stored.mtime_ns is not None:
             # Reading nanoseconds back must give what was stored, so that the next run finds the file unchanged.
             os.utime(self._temporary, ns=(self._opened.stored.mtime_ns, self._opened.stored.mtime_ns))
-        os.replace(self._temporary, self._destination)  # noqa: PTH105  # a name of text costs a third
+        self._publish()
+
+    def _publish(self) -> None:
+        """Give the file its name, durably unless the tree it belongs to sees to that."""
+        if not self._how.sync:
+            os.replace(self._temporary, self._destination)  # noqa: PTH105  # a name of text costs a third
+            return
+        files = self._downloader._files  # noqa: SLF001  # one module, one job
+        files.rename(Path(self._temporary), self._destination)
+        files.sync_directory(self._destination.parent)
 
     def _copy(self, descriptor: int, journal: Journal | None, done: frozenset[int]) -> None:
         downloader, opened = self._downloader, self._opened
@@ -240,14 +259,14 @@ class _Target:
         if POSIX and self._how.times and mode is not None:
             os.fchmod(descriptor, mode & 0o777)
         if self._how.sync:
-            os.fsync(descriptor)
+            self._downloader._files.sync(descriptor)  # noqa: SLF001  # one module, one job
 
     def _done(self, journal: Journal | None) -> frozenset[int]:
         """Return what an earlier run finished, if its temporary file is there, for the same state of the object."""
         if journal is None:
             return frozenset()
         notes: dict[str, Any] = {"etag": self._opened.stored.etag, "size": self._opened.stored.size}
-        with suppress(OSError):
+        with suppress(OSError, LocalProblem):
             if journal.load() == notes and os.stat(self._temporary).st_size == self._opened.stored.size:  # noqa: PTH116  # a name of text
                 return journal.marked()
         journal.save(notes)

@@ -3,89 +3,98 @@
 A journal holds nothing in clear that the store does not hold: the object's prologue, its wrapped key, ids and sizes.
 Names appear only hashed, in the name of the file. It is a help, never the truth: what the store lists, and what
 verifies, decides.
+
+The notes are durable when `save` returns. Marks are not: losing one costs work. But a mark that a power cut brought
+back, of an earlier run whose notes are gone, would promise bytes that nobody wrote; so each mark carries the name of
+the run that made it, and only those of the notes' own run count.
 """
 
 import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from cybous3.client.keys.files import ensure_private_directory, write_private
+from cybous3.client.keys.files import ensure_private_directory, local_problems, read_private, write_private
 from cybous3.client.transfer.errors import Busy
+from cybous3.core.clock import Entropy
+from cybous3.core.errors import CybousError
+from cybous3.disk.files import SYSTEM, Files
+from cybous3.disk.locks import locked
+
+_RUN = "run"
+_NOTES_BYTES_MAX = 16 * 1024 * 1024
 
 
 class Journal:
     """One transfer's notes. Use `opened`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, files: Files = SYSTEM, entropy: Entropy = os.urandom) -> None:
         self._path = path
         self._log = path.with_suffix(".log")
+        self._files = files
+        self._entropy = entropy
+        self._run = ""
 
     def load(self) -> dict[str, Any] | None:
         """Return the notes of an earlier run, None if there are none or they cannot be read."""
         try:
-            notes: dict[str, Any] = dict(json.loads(self._path.read_text("utf-8")))
-        except (OSError, ValueError, TypeError):
+            notes: dict[str, Any] = dict(json.loads(read_private(self._path, _NOTES_BYTES_MAX, self._files) or b""))
+        except (CybousError, ValueError, TypeError):
             return None
+        self._run = str(notes.pop(_RUN, ""))
         return notes
 
     def save(self, notes: dict[str, Any]) -> None:
         """Replace the notes, durably, and forget what was marked done."""
-        with suppress(FileNotFoundError):
-            self._log.unlink()
-        write_private(self._path, json.dumps(notes).encode())
+        self._run = self._entropy(8).hex()
+        with local_problems(self._log):
+            self._files.unlink(self._log)
+        write_private(self._path, json.dumps({**notes, _RUN: self._run}).encode(), files=self._files)
 
     def mark(self, number: int) -> None:
         """Note that piece `number` is done. Lost marks only cost work."""
-        descriptor = os.open(self._log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        descriptor = self._files.append(self._log)
         try:
-            os.write(descriptor, b"%d\n" % number)
+            self._files.write(descriptor, b"%d %s\n" % (number, self._run.encode()))
         finally:
-            os.close(descriptor)
+            self._files.close(descriptor)
 
     def marked(self) -> frozenset[int]:
-        """Return the pieces marked done; a torn last line is ignored."""
-        try:
-            lines = self._log.read_bytes().split(b"\n")[:-1]
-        except FileNotFoundError:
-            return frozenset()
-        return frozenset(int(line) for line in lines if line.isdigit())
+        """Return the pieces that this run marked done; what is torn or another run's is ignored."""
+        lines = (read_private(self._log, _NOTES_BYTES_MAX, self._files) or b"").split(b"\n")[:-1]
+        marks = (line.split(b" ") for line in lines)
+        run = self._run.encode()
+        return frozenset(int(mark[0]) for mark in marks if len(mark) == 2 and mark[1] == run and mark[0].isdigit())  # noqa: PLR2004  # number and run
 
     def remove(self) -> None:
-        """Forget the transfer: it is finished, or will never be."""
+        """Forget the transfer: it is finished, or will never be. If it comes back, the store knows better."""
         for path in (self._log, self._path):
-            with suppress(FileNotFoundError):
-                path.unlink()
+            self._files.unlink(path)
 
 
 class Journals:
     """The journals of one home."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, files: Files = SYSTEM) -> None:
         self._folder = folder
+        self._files = files
 
     @contextmanager
     def opened(self, *identity: bytes | str) -> Iterator[Journal]:
         """Hold the journal of the transfer that `identity` names. Busy when another process holds it."""
-        from filelock import FileLock, Timeout  # noqa: PLC0415  # 17 ms that only large transfers pay
-
-        ensure_private_directory(self._folder)
+        ensure_private_directory(self._folder, self._files)
         name = _name(identity)
-        lock = FileLock(self._folder / f"{name}.lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise Busy(
-                "another process is moving the same file", hint="wait for it to finish, then run the command again"
-            ) from error
-        try:
-            yield Journal(self._folder / f"{name}.json")
-        finally:
-            # The empty lock file stays: removing it would let two processes lock two files of one name.
-            lock.release()
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(self._files, self._folder / f"{name}.lock", 0))
+            except TimeoutError as error:
+                raise Busy(
+                    "another process is moving the same file", hint="wait for it to finish, then run the command again"
+                ) from error
+            yield Journal(self._folder / f"{name}.json", self._files)
 
 
 def _name(identity: tuple[bytes | str, ...]) -> str:

@@ -5,8 +5,7 @@ that a row of the index cannot be given another's secret. The seal key is 32 ran
 appears whole or not at all. It is made once: an index with keys and a missing seal key is an error and never a new key.
 """
 
-import os
-import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -16,12 +15,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from cybous3.core.clock import Entropy
 from cybous3.core.errors import CybousError
+from cybous3.disk.files import SYSTEM, Files
+from cybous3.disk.whole import put_whole, read_whole
 
 KEY_SIZE: Final = 32
 NONCE_SIZE: Final = 12
+_READ_MAX: Final = 4096
 FORMAT: Final = b"\x01"
 CONTEXT: Final = b"cybous3 access key\0"
-_FOR_OTHERS: Final = 0o077
 
 _log = structlog.get_logger("cybous3.store")
 
@@ -56,69 +57,36 @@ class Seal:
             ) from error
 
 
-def load_seal(path: Path, entropy: Entropy, *, has_keys: bool) -> Seal:
+def load_seal(path: Path, entropy: Entropy, *, has_keys: bool, files: Files = SYSTEM) -> Seal:
     """Return the seal of the key at `path`, making the key if there is none and no secret was ever sealed (`has_keys`).
 
     Several processes may begin at once: one key wins, all use it. SealError; OSError.
     """
-    if not path.exists():
+    if not files.exists(path):
         if has_keys:
             raise SealError(
                 f"the seal key {str(path)!r} is missing, and the index holds secrets that only it opens",
                 hint="restore it from a backup, or delete all access keys and make new ones",
             )
-        _create(path, entropy(KEY_SIZE))
-    _tighten(path)
-    key = path.read_bytes()
+        _create(path, entropy(KEY_SIZE), files)
+    if not has_keys:
+        # Whoever made it may have died before its name was safe; what we seal with it must not outlive it.
+        files.sync_directory(path.parent)
+    _tighten(path, files)
+    key = read_whole(files, path, _READ_MAX, follow=True) or b""
     if len(key) != KEY_SIZE:
         raise SealError(f"the seal key {str(path)!r} has {len(key)} bytes instead of {KEY_SIZE}")
     return Seal(key, entropy)
 
 
-def _tighten(path: Path) -> None:
+def _tighten(path: Path, files: Files) -> None:
     """Take the key away from group and others, where files have such permissions. OSError."""
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if os.name == "posix" and mode & _FOR_OTHERS:
+    mode = files.narrow(path)
+    if mode is not None:
         _log.warning("the seal key could be read by others; it is private now", path=str(path), mode=f"{mode:04o}")
-        path.chmod(0o600)
 
 
-def _create(path: Path, key: bytes) -> None:
-    """Write the key aside, sync it, and give it its name unless another process was first."""
-    aside = path.with_name(f"{path.name}.{os.getpid()}")
-    aside.unlink(missing_ok=True)  # of a process that had this number and died here
-    fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-    try:
-        os.write(fd, key)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    try:
-        _name(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
-    _sync_directory(path.parent)
-
-
-def _name(aside: Path, path: Path) -> None:
-    """Link, which never replaces.
-
-    Where there are no hard links, rename, which the lock on the data directory makes safe.
-    """
-    try:
-        path.hardlink_to(aside)
-    except FileExistsError:
-        return
-    except OSError:
-        aside.rename(path)
-
-
-def _sync_directory(path: Path) -> None:
-    flag: int | None = getattr(os, "O_DIRECTORY", None)
-    if flag is None:
-        return  # Windows: names are journalled, and directories cannot be opened
-    fd = os.open(path, os.O_RDONLY | flag)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+def _create(path: Path, key: bytes, files: Files) -> None:
+    """Give the key its name, whole and durable, unless another process was first. OSError."""
+    with suppress(FileExistsError):
+        put_whole(files, path, key, replace=False)

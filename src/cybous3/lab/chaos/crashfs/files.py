@@ -131,6 +131,13 @@ class CrashFiles:
         with self._call("open", path):
             return self._descriptor(_Open(self._file(path)))
 
+    def append(self, path: Path) -> int:
+        """See Files."""
+        with self._call("append", path):
+            if self._find(path) is None:
+                self._parent(path).change(path.name, File())
+            return self._descriptor(_Open(self._file(path)))
+
     def write(self, fd: int, data: bytes) -> None:
         """See Files."""
         file = self._opened(fd).file
@@ -227,6 +234,13 @@ class CrashFiles:
         """See Files."""
         with self._call("sync_directory", path, before=True):
             self._directory(path).sync()
+
+    def narrow(self, path: Path) -> int | None:
+        """See Files. Nobody else is here."""
+        with self._call("narrow", path):
+            if self._find(path) is None:
+                raise _error(errno.ENOENT, path)
+            return None
 
     def try_lock(self, path: Path) -> int | None:
         """See Files."""
