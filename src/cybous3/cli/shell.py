@@ -29,6 +29,7 @@ class Entry(NamedTuple):
 # docs/reference/cli.md is generated from these commands; a test keeps it complete.
 COMMANDS: dict[str, Entry] = {
     "buckets": Entry("cybous3.cli.buckets:group", "List, create and delete buckets."),
+    "chaos": Entry("cybous3.cli.chaos:group", "Break what is yours, for real, and judge what survived."),
     "files": Entry("cybous3.cli.files:group", "Store and fetch single files, encrypted."),
     "folders": Entry("cybous3.cli.folders:group", "Store, fetch, synchronise and verify whole trees."),
     "keys": Entry("cybous3.cli.keys:group", "Create, check and rotate keys."),

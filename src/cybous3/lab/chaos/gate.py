@@ -1,0 +1,76 @@
+"""Where load and faults meet: operations are counted here as they begin, and one that a fault was placed before waits.
+
+So a fault "at 200 operations" happens when exactly 200 have begun, however fast they go. A load of a given number of
+operations has its count and its end; one of a given time ends with it.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Gate:
+    """Counts operations; for many threads. `clock` is monotonic, in seconds."""
+
+    clock: Callable[[], float] = time.monotonic
+    rate: float | None = None
+    begun: int = 0
+    _marks: set[int] = field(default_factory=set)
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+    _stopped: bool = False
+    _start: float | None = None
+
+    def place(self, number: int) -> None:
+        """Let nobody begin operation `number` (counted from 0) until `lift` is called for it."""
+        with self._changed:
+            self._marks.add(number)
+
+    def lift(self, number: int) -> None:
+        """Let operations go on beyond a mark."""
+        with self._changed:
+            self._marks.discard(number)
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Let nobody begin anything any more."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the load was told to end."""
+        return self._stopped
+
+    def enter(self) -> int | None:
+        """Begin an operation: wait for its turn and return its number, or None when the load is over."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped or not self._held())
+            if self._stopped:
+                return None
+            number, self.begun = self.begun, self.begun + 1
+            self._changed.notify_all()
+        self._pace(number)
+        return number
+
+    def wait_for(self, count: int, within_s: float) -> bool:
+        """Wait until `count` operations have begun, or the load is over; tell whether they have."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.begun >= count or self._stopped, within_s)
+            return self.begun >= count
+
+    def _held(self) -> bool:
+        return any(self.begun >= mark for mark in self._marks)
+
+    def _pace(self, number: int) -> None:
+        """Wait until this operation is due; a load of a rate does not catch up in a burst."""
+        if self.rate is None:
+            return
+        now = self.clock()
+        if self._start is None:
+            self._start = now
+        early = self._start + number / self.rate - now
+        if early > 0:
+            time.sleep(early)
