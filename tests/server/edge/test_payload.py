@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from cybous3.server.edge import outgoing, sendfile
+from cybous3.server.edge import outgoing
 from cybous3.server.edge.limits import Limits
-from cybous3.server.edge.sendfile import AVAILABLE, read_cached
+from cybous3.server.edge.spans import AVAILABLE, RUN_BYTES, read_cached
 from cybous3.server.wire.message import FileSpan, Payload, Request, Response
 from tests.server.edge.conftest import Edge, read_all
 
@@ -23,15 +23,43 @@ GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 MIB = 1 << 20
 
 
+class PlainSpan:
+    """A range of a file; `wrong` is a byte of the range that its checks do not know."""
+
+    def __init__(self, fd: int, offset: int, length: int, *, cached: bool = True, wrong: int | None = None) -> None:
+        self.length = length
+        self._fd = fd
+        self._offset = offset
+        self._cached = cached
+        self._wrong = wrong
+        self.taken: list[int] = []
+
+    def at_hand(self) -> memoryview | None:
+        return self._checked(0, memoryview(bytearray(self.length))) if self._cached else None
+
+    def take(self, position: int, buffer: memoryview) -> memoryview:
+        self.taken.append(position)
+        return self._checked(position, buffer[: self.length - position])
+
+    def _checked(self, position: int, buffer: memoryview) -> memoryview:
+        count = os.preadv(self._fd, [buffer], self._offset + position)
+        if count != len(buffer) or (self._wrong is not None and position <= self._wrong < position + count):
+            raise OSError("not what was stored")
+        return buffer
+
+
 class FilePayload:
     """A file, as spans or as chunks; `says` is its announced length."""
 
-    def __init__(self, path: Path, *, plain: bool = True, says: int | None = None, cut: int = 3) -> None:
+    def __init__(
+        self, path: Path, *, plain: bool = True, says: int | None = None, cut: int = 3, wrong: int | None = None
+    ) -> None:
         self._fd = os.open(path, os.O_RDONLY)
         self._size = os.fstat(self._fd).st_size
         self._plain = plain
         self._says = self._size if says is None else says
         self._cut = cut
+        self._wrong = wrong
         self.closed = 0
 
     @property
@@ -42,7 +70,9 @@ class FilePayload:
         if not self._plain:
             return None
         step = max(1, self._says // self._cut)
-        return [FileSpan(self._fd, at, min(step, self._says - at)) for at in range(0, self._says, step)]
+        ends = [(at, min(step, self._says - at)) for at in range(0, self._says, step)]
+        wrong = -1 if self._wrong is None else self._wrong
+        return [PlainSpan(self._fd, at, size, wrong=wrong - at if wrong >= at else None) for at, size in ends]
 
     async def chunks(self) -> AsyncIterator[bytes]:
         for at in range(0, self._size, MIB):
@@ -130,7 +160,7 @@ def test_a_stream_longer_than_announced_cuts_the_connection(start_edge: Start, t
 def test_spans_that_do_not_add_up_are_not_begun(start_edge: Start, tmp_path: Path) -> None:
     class Odd(FilePayload):
         def spans(self) -> Sequence[FileSpan] | None:
-            return [FileSpan(self._fd, 0, 5)]
+            return [PlainSpan(self._fd, 0, 5)]
 
     path = tmp_path / "file"
     path.write_bytes(b"x" * 3000)
@@ -251,7 +281,7 @@ def test_tls_carries_bodies_both_ways(start_edge: Start, certificate: tuple[Path
 def test_a_file_waits_for_the_answer_before_it(
     start_edge: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The socket is handed to sendfile only when the transport has nothing left to send."""
+    """The socket is handed to a thread only when the transport has nothing left to send."""
     monkeypatch.setattr(outgoing, "read_cached", lambda _: None)
     path = tmp_path / "file"
     path.write_bytes(os.urandom(300_000))
@@ -270,19 +300,55 @@ def test_a_file_waits_for_the_answer_before_it(
     assert bodies == [first, path.read_bytes()] * 30
 
 
-@pytest.mark.skipif(not AVAILABLE, reason="only Linux can ask for what is cached")
 def test_what_cannot_be_read_at_once_is_left_to_the_thread(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    path.write_bytes(b"x" * 100)
+    path.write_bytes(b"x" * 60 + b"y" * 40)
     with path.open("rb") as file:
-        assert read_cached([FileSpan(file.fileno(), 10, 20)]) == b"x" * 20
-        assert read_cached([FileSpan(file.fileno(), 90, 20)]) is None
-    assert read_cached([FileSpan(-1, 0, 20)]) is None
+        here, there = PlainSpan(file.fileno(), 10, 20), PlainSpan(file.fileno(), 60, 2)
+        assert read_cached([here, there]) == b"x" * 20 + b"yy"
+        assert read_cached([here, PlainSpan(file.fileno(), 60, 2, cached=False)]) is None
+        with pytest.raises(OSError, match="stored"):
+            read_cached([here, PlainSpan(file.fileno(), 60, 2, wrong=1)])
 
 
-def test_systems_without_sendfile_use_chunks(start_edge: Start, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(not AVAILABLE, reason="elsewhere there are only chunks")
+@pytest.mark.parametrize("wrong", [0, 3 * MIB + 5])
+def test_a_wrong_byte_cuts_the_connection_and_never_leaves(start_edge: Start, tmp_path: Path, wrong: int) -> None:
+    """What was proved before it may be out; when nothing was, not even the head is."""
+    path = tmp_path / "file"
+    content = os.urandom(4 * MIB)
+    path.write_bytes(content)
+    edge = start_edge(serving(lambda: FilePayload(path, wrong=wrong)))
+    head, _, body = edge.talk(GET).partition(b"\r\n\r\n")
+    assert body == content[: len(body)]
+    assert len(body) <= wrong
+    assert bool(head) == (wrong > 0)
+    assert edge.server.stats.crashed == 1
+
+
+@pytest.mark.skipif(not AVAILABLE, reason="elsewhere there are only chunks")
+def test_nothing_is_read_twice_however_slowly_it_is_taken(start_edge: Start, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(os.urandom(MIB) * 6)
+    spans: list[PlainSpan] = []
+
+    class Watched(FilePayload):
+        def spans(self) -> Sequence[FileSpan] | None:
+            spans[:] = [PlainSpan(self._fd, 0, self._says)]
+            return spans
+
+    edge = start_edge(serving(lambda: Watched(path)))
+    with _slow_socket(edge) as sock:
+        sock.sendall(GET)
+        sock.shutdown(socket.SHUT_WR)
+        heard = read_all(sock)
+    assert heard.endswith(path.read_bytes())
+    assert spans[0].taken == list(range(0, 6 * MIB, RUN_BYTES))
+
+
+def test_systems_that_cannot_send_from_threads_use_chunks(
+    start_edge: Start, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(outgoing, "AVAILABLE", False)
-    monkeypatch.setattr(sendfile, "AVAILABLE", False)
-    assert read_cached([]) is None
     edge = start_edge(serving(lambda: FilePayload(file)))
     assert edge.talk(GET, half_close=True).endswith(file.read_bytes())

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from cybous3.server.edge.limits import KIB, Limits
-from cybous3.server.edge.sendfile import AVAILABLE, CACHED_BYTES_MAX, TruncatedError, read_cached, send_spans
 from cybous3.server.edge.shared import Shared
+from cybous3.server.edge.spans import AVAILABLE, CACHED_BYTES_MAX, TruncatedError, read_cached, send_spans
 from cybous3.server.wire.message import FileSpan, Payload
 
 # One transport.write for head and body up to here; above, copying the body costs more than a second write.
@@ -19,14 +19,14 @@ _TLS_BUFFER_BYTES = 64 * KIB
 
 
 class Outgoing:
-    """Sends for one connection. Everything here runs on the event loop, except sendfile itself."""
+    """Sends for one connection. Everything here runs on the event loop, except what a thread reads and sends."""
 
     def __init__(self, shared: Shared, transport: asyncio.Transport) -> None:
         self._shared = shared
         self._limits: Limits = shared.limits
         self._transport = transport
         self._blocked: asyncio.Future[None] | None = None
-        self._file_socket: socket.socket | None = None  # while sendfile has the connection
+        self._file_socket: socket.socket | None = None  # while a thread has the connection
         self._lost = False
         self._held = b""  # given to the outbox, not yet to the transport
         self._looked = (0, 0)  # what was sent and unsent when last looked
@@ -55,7 +55,7 @@ class Outgoing:
         self.resume()
 
     def stop(self) -> None:
-        """Make a sendfile under way fail: closing the transport does not reach its own handle of the socket."""
+        """Make a file under way fail: closing the transport does not reach its own handle of the socket."""
         if self._file_socket is not None:
             with suppress(OSError):  # not connected any more
                 self._file_socket.shutdown(socket.SHUT_RDWR)
@@ -124,8 +124,8 @@ class Outgoing:
     async def send_payload(self, head: bytes, payload: Payload) -> None:
         """Send an answer whose body is a payload; the payload stays the caller's to close.
 
-        OSError when its bytes cannot be had; TruncatedError when it is not as long as it says. The head may be out by
-        then, so the connection must be cut.
+        OSError when its bytes cannot be had or are not those that were stored; TruncatedError when it is not as long as
+        it says. The head may be out by then, so the connection must be cut.
         """
         spans = None if self._shared.secure else payload.spans()
         if spans is None or not AVAILABLE:

@@ -6,7 +6,7 @@ stripped, nothing holds CR, LF or NUL, and a body has exactly one length.
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 
 class Headers:
@@ -77,13 +77,36 @@ class Request:
     secure: bool = False  # arrived over TLS
 
 
-@dataclass(frozen=True, slots=True)
-class FileSpan:
-    """`length` bytes of the open file `fd` from `offset`; what sendfile wants."""
+SPAN_BUFFER_MIN: Final = 64 * 1024
+"""The smallest buffer that `FileSpan.take` is content with."""
 
-    fd: int
-    offset: int
-    length: int
+
+class FileSpan(Protocol):
+    """A range of a stored file whose bytes are proved before they are given away; what a thread sends from.
+
+    It may be asked on any thread, by one at a time, until the payload it came from is closed.
+    """
+
+    @property
+    def length(self) -> int:
+        """Number of bytes."""
+        ...
+
+    def at_hand(self) -> memoryview | None:
+        """Return all bytes of the range, verified, if that needs no waiting for a disk; else None. OSError as `take`.
+
+        For ranges that are small enough to be held in memory.
+        """
+        ...
+
+    def take(self, position: int, buffer: memoryview) -> memoryview:
+        """Return verified bytes of the range from `position` (below its length) on: at least one, as many as fit.
+
+        What is returned is good until `buffer` is used again; `buffer` is writable and has at least SPAN_BUFFER_MIN
+        bytes. Waits for the disk. OSError when the bytes cannot be had or are not those that were stored: none of them
+        is returned then, and the connection must be cut.
+        """
+        ...
 
 
 class Payload(Protocol):
@@ -95,7 +118,7 @@ class Payload(Protocol):
         ...
 
     def spans(self) -> Sequence[FileSpan] | None:
-        """Return the same bytes as file spans, valid until `aclose`, or None if they are not plain file content."""
+        """Return the same bytes as file spans, valid until `aclose`, or None if they are not file content."""
         ...
 
     def chunks(self) -> AsyncIterator[bytes]:

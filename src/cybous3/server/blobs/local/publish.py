@@ -1,9 +1,17 @@
 """Giving a finished file its name, and taking marks away. Blocking; runs in threads."""
 
+import os
 from collections.abc import Sequence
+from typing import Final
 
 from cybous3.disk.files import NO_HARD_LINKS, Files
 from cybous3.server.blobs.local.layout import Layout
+
+SYNC_LATER: Final = os.name != "nt"
+"""Whether a file can be made durable after its writer closed it.
+
+Windows wants it open for writing for that, so there every blob is made durable when it is published.
+"""
 
 
 class Publisher:
@@ -14,13 +22,26 @@ class Publisher:
         self._layout = layout
         self._links = True  # until the file system says that it has none
 
-    def publish(self, blob: str) -> None:
-        """Name a blob whose bytes are synced. OSError: it has no name."""
+    def publish(self, blob: str, *, durably: bool = True) -> None:
+        """Name a blob whose bytes are synced, if it is to be durable. OSError: it may be named, and is no use."""
         if self._links:
-            self._links = self._publish_by_link(blob)
+            self._links = self._publish_by_link(blob, durably=durably)
         if not self._links:
-            self._publish_by_rename(blob)
-        self._files.sync_directory(self._layout.directory(blob))
+            self._publish_by_rename(blob, durably=durably)
+        if durably:
+            self._files.sync_directory(self._layout.directory(blob))
+
+    def sync(self, blobs: Sequence[str]) -> None:
+        """Make durable what was published without. FileNotFoundError, OSError; a sync that failed is not repeated."""
+        for blob in blobs:
+            fd = self._files.open(self._layout.published(blob))
+            try:
+                if SYNC_LATER:
+                    self._files.sync(fd)
+            finally:
+                self._files.close(fd)
+        for directory in {self._layout.directory(blob) for blob in blobs}:
+            self._files.sync_directory(directory)
 
     def settle(self, blobs: Sequence[str]) -> None:
         """Take the marks away. What cannot be removed now is left to the next start."""
@@ -58,9 +79,10 @@ class Publisher:
         if not self._links:
             self._files.unlink(self._layout.mark(blob))
 
-    def _publish_by_link(self, blob: str) -> bool:
+    def _publish_by_link(self, blob: str, *, durably: bool) -> bool:
         writing = self._layout.writing(blob)
-        self._files.sync_directory(writing.parent)  # the mark must not be lost before what it marks
+        if durably:
+            self._files.sync_directory(writing.parent)  # the mark must not be lost before what it marks
         try:
             self._files.link(writing, self._layout.published(blob))
         except OSError as error:
@@ -69,8 +91,9 @@ class Publisher:
             raise
         return True
 
-    def _publish_by_rename(self, blob: str) -> None:
+    def _publish_by_rename(self, blob: str, *, durably: bool) -> None:
         mark = self._layout.mark(blob)
         self._files.close(self._files.create(mark))
-        self._files.sync_directory(mark.parent)
+        if durably:
+            self._files.sync_directory(mark.parent)
         self._files.rename(self._layout.writing(blob), self._layout.published(blob))
