@@ -266,8 +266,8 @@ class CrashFiles:
             cut = len(self.log) == self._cut_at
             if cut and before:
                 self._die()
-            self._fail(name, path)
             try:
+                self._fail(name, path)
                 yield
             finally:
                 if cut:
