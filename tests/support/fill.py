@@ -9,15 +9,15 @@ under each of "p000000/", ...).
 
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from hashlib import md5
 from pathlib import Path
 from typing import Final
 
-_PUT: Final = (
-    "INSERT OR REPLACE INTO objects (bucket, key, size, etag, modified_ms, checksum_algorithm, checksum_type, "
-    "checksum, content) VALUES (?, ?, ?, ?, ?, 'CRC64NVME', 'FULL_OBJECT', 'AAAAAAAAAAA=', ?)"
-)
+from cybous3.server.meta.sqlite.objects import insert_object
+from cybous3.server.meta.sqlite.places import find_bucket
+from cybous3.server.model.objects import Checksum, ObjectRecord
+
 _ALONE: Final = 10
 _UNDER_EACH: Final = 1000
 _BEGIN_MS: Final = 1_700_000_000_000
@@ -34,21 +34,17 @@ def fill(index: Path, bucket: str, count: int, shape: str = "flat", content: byt
     connection = sqlite3.connect(index, isolation_level=None)
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("PRAGMA cache_size = -262144")
-    (place,) = connection.execute("SELECT id FROM buckets WHERE name = ?", (bucket,)).fetchone()
+    place = find_bucket(connection, bucket)
     connection.execute("BEGIN IMMEDIATE")
-    connection.executemany(_PUT, _rows(connection, place, SHAPES[shape], count, content))
+    etag = md5(content, usedforsecurity=False).hexdigest()
+    checksum = Checksum("CRC64NVME", "AAAAAAAAAAA=")
+    for number in range(count):
+        key, modified_ms = SHAPES[shape](number), _BEGIN_MS + number
+        one = ObjectRecord(bucket, key, len(content), etag, modified_ms, place.owner, checksum=checksum, inline=content)
+        insert_object(connection, place, one, None)
     connection.execute("COMMIT")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
-
-
-def _rows(
-    connection: sqlite3.Connection, place: int, name: Callable[[int], str], count: int, content: bytes
-) -> Iterator[tuple[int, bytes, int, str, int, int | None]]:
-    etag = md5(content, usedforsecurity=False).hexdigest()
-    for number in range(count):
-        added = connection.execute("INSERT INTO contents (data) VALUES (?)", (content,)).lastrowid
-        yield place, name(number).encode(), len(content), etag, _BEGIN_MS + number, added
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from cybous3.server.meta.sqlite import committer as committers
-from cybous3.server.meta.sqlite.committer import Committer
+from cybous3.server.meta.sqlite.committer import Committer, Log
 from cybous3.server.meta.sqlite.index import SqliteIndex, open_sqlite
 from cybous3.server.meta.sqlite.lock import WriterLock
 from cybous3.server.meta.sqlite.remembered import Remembered
@@ -50,8 +50,8 @@ class NoThread(OneThread):
 class InLoop(Committer):
     """Commits on the loop: nothing else happens during the sync."""
 
-    def __init__(self, connection: sqlite3.Connection, lock: WriterLock, remembered: Remembered) -> None:
-        super().__init__(connection, lock, remembered)
+    def __init__(self, connection: sqlite3.Connection, lock: WriterLock, remembered: Remembered, log: Log) -> None:
+        super().__init__(connection, lock, remembered, log)
         self._thread = NoThread()
 
 
@@ -181,7 +181,7 @@ async def measure(blocks: int, directory: str | None) -> dict[tuple[str, int], l
 def _putter(index: SqliteIndex, kind: type[Committer] | None, process: Objects) -> Callable[[ObjectRecord, Any], Any]:
     if kind is None:
         return process.put
-    index.objects._committer = kind(index._writing, index._lock, index._remembered)
+    index.objects._committer = kind(index._writing, index._lock, index._remembered, index._committer._log)
     return index.objects.put
 
 

@@ -13,8 +13,12 @@ from cybous3.server.meta.sqlite.index import open_sqlite
 from tests.contracts.index_contract import (
     AccountContract,
     BucketContract,
+    DamageContract,
+    DurabilityContract,
     GarbageContract,
+    HoldContract,
     ListingContract,
+    ManifestContract,
     ObjectContract,
     Opener,
     UploadContract,
@@ -68,4 +72,20 @@ class TestAccounts(SqliteAdapter, AccountContract):
 
 
 class TestGarbages(SqliteAdapter, GarbageContract):
+    pass
+
+
+class TestHolds(SqliteAdapter, HoldContract):
+    pass
+
+
+class TestDurabilities(SqliteAdapter, DurabilityContract):
+    pass
+
+
+class TestDamages(SqliteAdapter, DamageContract):
+    pass
+
+
+class TestManifests(SqliteAdapter, ManifestContract):
     pass

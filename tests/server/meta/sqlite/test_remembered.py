@@ -77,10 +77,10 @@ async def test_a_write_of_a_stranger_is_seen(index: SqliteIndex, tmp_path: Path)
     before = index.mark(BUCKET.name, "one")
     stranger = sqlite3.connect(tmp_path / "index.db")
     with stranger:
-        stranger.execute("UPDATE objects SET etag = 'x'")
+        stranger.execute("UPDATE objects SET damaged = 'x'")
     stranger.close()
     assert index.mark(BUCKET.name, "one") != before
-    assert (await index.objects.get(BUCKET.name, "one")).etag == "x"
+    assert (await index.objects.get(BUCKET.name, "one")).damaged == "x"
 
 
 async def test_a_transaction_that_changes_nothing_announces_nothing(index: SqliteIndex, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ _ERRNO = {
     "SQLITE_IOERR": (errno.EIO, "the index's disk failed"),
 }
 _DAMAGED: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+_NOT_TEXT: Final = "Could not decode to UTF-8"  # the module's own words; it has no code for them
 
 
 class BrokenIndexError(CybousError):
@@ -37,6 +38,6 @@ def translated(error: sqlite3.Error) -> Exception:
     for prefix, (code, sentence) in _ERRNO.items():
         if name.startswith(prefix):
             return OSError(code, f"{sentence}: {error}")
-    if name.startswith(_DAMAGED):
+    if name.startswith(_DAMAGED) or str(error).startswith(_NOT_TEXT):
         return DamagedIndexError(str(error))
     return BrokenIndexError(f"{name or type(error).__name__}: {error}")

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
@@ -12,8 +13,9 @@ from cybous3.server.meta.sqlite.accounts import SqliteAccounts
 from cybous3.server.meta.sqlite.buckets import SqliteBuckets
 from cybous3.server.meta.sqlite.committer import Committer
 from cybous3.server.meta.sqlite.errors import BrokenIndexError, translated
-from cybous3.server.meta.sqlite.garbage import SqliteGarbage
+from cybous3.server.meta.sqlite.garbage import SqliteGarbage, SqliteScrubs, SqliteUnsynced
 from cybous3.server.meta.sqlite.lock import WriterLock
+from cybous3.server.meta.sqlite.log import FRAME_BYTES, PAGE_BYTES, make_durable
 from cybous3.server.meta.sqlite.objects import SqliteObjects
 from cybous3.server.meta.sqlite.reading import Reader
 from cybous3.server.meta.sqlite.remembered import Remembered
@@ -27,12 +29,12 @@ CHECKPOINT_PAGES: Final = (
     4096  # of 4 KiB: the log is copied into the tables every 16 MiB, within the commit that fills it
 )
 CHECKPOINT_PAGES_MIN: Final = 64
-FRAME_BYTES: Final = 4120  # of the log: a page and 24 bytes
 LOG_BYTES: Final = CHECKPOINT_PAGES * FRAME_BYTES
 STATEMENTS: Final = 256
 FOREIGN_WAIT_S: Final = 5.0  # for other programs (a backup, a shell) that write without our lock
 
 _PRAGMAS: Final = (
+    f"PRAGMA page_size = {PAGE_BYTES}",  # of a new file
     "PRAGMA journal_mode = WAL",
     "PRAGMA foreign_keys = OFF",  # the statements keep the references, and say so with S3's codes
     "PRAGMA secure_delete = FAST",  # zero what is deleted where that costs no further write
@@ -50,21 +52,30 @@ class SqliteIndex:
         writing: sqlite3.Connection,
         lock: WriterLock,
         stamp: Stamp,
-        alone: Callable[[], bool],
+        committer: Committer,
+        clock: Callable[[], float],
     ) -> None:
         self._reading = reading
         self._writing = writing
         self._lock = lock
         self._stamp = stamp
-        self._remembered = Remembered(stamp)
-        self._committer = Committer(writing, lock, self._remembered, alone)
+        self._remembered = committer.remembered
+        self._committer = committer
         self._reader = Reader(reading)
         self._closing: asyncio.Task[None] | None = None
         self.buckets: Final = SqliteBuckets(self._reader, self._committer, self._remembered)
         self.objects: Final = SqliteObjects(self._reader, self._committer, self._remembered)
         self.uploads: Final = SqliteUploads(self._reader, self._committer)
         self.accounts: Final = SqliteAccounts(self._reader, self._committer, self._remembered)
-        self.garbage: Final = SqliteGarbage(self._reader, self._committer)
+        self.garbage: Final = SqliteGarbage(self._reader, self._committer, clock)
+        self.unsynced: Final = SqliteUnsynced(self._reader, self._committer)
+        self.scrubs: Final = SqliteScrubs(self._reader, self._committer)
+        committer.is_strict = self._is_strict
+
+    def _is_strict(self, bucket: str) -> bool:
+        """Return whether writes of the bucket are synced. Of one that is absent, nothing will be written."""
+        found = self.buckets.find(bucket)
+        return found is None or found.durability == "strict"
 
     def mark(self, bucket: str, key: str) -> tuple[int, int] | None:
         """See the port."""
@@ -114,15 +125,41 @@ def _never() -> bool:
     return False
 
 
+class _Log:
+    """`Log` of the committer. Without a mark nobody but SQLite knows where the log ends: then it cannot be repaired."""
+
+    def __init__(self, index: Path, stamp: Stamp) -> None:
+        self._path = index.with_name(f"{index.name}-wal")
+        self._stamp = stamp
+        self._pages = _checkpoint_pages(index)
+
+    def is_full(self) -> bool:
+        return (self._stamp.frames() or 0) >= self._pages
+
+    def make_durable(self) -> None:
+        frames = self._stamp.frames()
+        if frames is None:
+            raise BrokenIndexError(
+                "the index's disk failed, and on this system only a new start finds out what is left"
+            )
+        make_durable(self._path, frames)
+
+
 async def open_sqlite(
-    path: Path, *, synchronous: Synchronous = "FULL", alone: Callable[[], bool] = _never
+    path: Path,
+    *,
+    synchronous: Synchronous = "FULL",
+    alone: Callable[[], bool] = _never,
+    clock: Callable[[], float] = time.time,
 ) -> SqliteIndex:
     """Open the index at `path`, making or migrating it if need be. For start-up: it blocks and waits for writers.
 
-    FULL syncs every commit before it is acknowledged. NORMAL (`relaxed`) syncs at checkpoints only: a power loss takes
-    the last commits, a crash of the process takes none. Open one for each process and event loop, after forking.
+    FULL syncs a commit before it is acknowledged unless the mode of its bucket asks for less. NORMAL syncs none,
+    whatever the modes say: for tests, and for filling an index that can be filled again. Nothing done here reads the
+    objects, so it takes as long with a million of them as with none; a log that a crash left is read once, 16 MiB at
+    most. Open one for each process and event loop, after forking.
     `alone`: whether a commit may keep the event loop for as long as it takes, because nobody else would be served.
-    IndexTooNewError; OSError.
+    `clock` gives seconds since 1970. IndexTooNewError, IndexTooOldError; OSError.
     """
     _make_private(path)
     lock = WriterLock(path)
@@ -134,11 +171,15 @@ async def open_sqlite(
         reading.execute("PRAGMA query_only = ON")
         _lay_out_log(path)
         stamp = open_stamp(path)
+        if stamp.frames() is not None:  # else nobody but SQLite knows how long the log is
+            writing.execute("PRAGMA wal_autocheckpoint = 0")
     except sqlite3.Error as error:
         raise translated(error) from error
     finally:
         lock.release()
-    return SqliteIndex(reading, writing, lock, stamp, alone)
+    log = _Log(path, stamp)
+    committer = Committer(writing, lock, Remembered(stamp), log, alone, ever_synced=synchronous == "FULL")
+    return SqliteIndex(reading, writing, lock, stamp, committer, clock)
 
 
 def _make_private(path: Path) -> None:

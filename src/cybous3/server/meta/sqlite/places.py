@@ -11,11 +11,12 @@ class BucketRow(NamedTuple):
 
     id: int
     owner: str
+    durability: str
 
 
 def find_bucket(connection: sqlite3.Connection, name: str) -> BucketRow:
     """Return the bucket. NoSuchBucket."""
-    row = connection.execute("SELECT id, owner FROM buckets WHERE name = ?", (name,)).fetchone()
+    row = connection.execute("SELECT id, owner, durability FROM buckets WHERE name = ?", (name,)).fetchone()
     if row is None:
         raise S3Error("NoSuchBucket", BucketName=name)
     return BucketRow._make(row)

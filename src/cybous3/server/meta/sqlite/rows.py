@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, cast
 
+from cybous3.server.meta.port import DamagedRecordError
+from cybous3.server.meta.sqlite.sums import COVERED, body_sum, row_sum
 from cybous3.server.model.objects import (
     NULL_VERSION,
     Checksum,
@@ -15,6 +17,7 @@ from cybous3.server.model.objects import (
     ObjectPart,
     ObjectRecord,
 )
+from cybous3.server.model.uploads import Part, Upload
 
 STANDARD: Final = "STANDARD"
 _EXTENT: Final = struct.Struct(">16sQ")
@@ -76,18 +79,38 @@ def checksum_of(algorithm: str | None, kind: str | None, value: str | None) -> C
     return Checksum(cast("ChecksumAlgorithm", algorithm), value, cast("ChecksumType", kind))
 
 
+OBJECT_COLUMNS: Final = (
+    "o.bucket, o.key, o.size, o.etag, o.modified_ms, o.version, o.owner, o.storage_class, o.checksum_algorithm, "
+    "o.checksum_type, o.checksum, o.content, o.extents, o.layout, o.system, o.user, o.sealed, o.body"
+)
+"""What the sum of an object's row covers."""
+
+OBJECT_WIDTH: Final = COVERED["objects"]
+_BODY: Final = OBJECT_WIDTH - 1
+
 SELECT_RECORD: Final = (
-    "SELECT b.owner, o.size, o.etag, o.modified_ms, o.version, o.owner, o.storage_class, o.system, o.user, "
-    "o.checksum_algorithm, o.checksum_type, o.checksum, c.data, o.extents, l.extents, l.parts "
+    f"SELECT {OBJECT_COLUMNS}, o.sum, o.damaged, b.owner, c.data, l.extents, l.parts "  # noqa: S608  # constants
     "FROM buckets b JOIN objects o ON o.bucket = b.id "
     "LEFT JOIN contents c ON c.id = o.content LEFT JOIN layouts l ON l.id = o.layout "
 )
 
 
 def record_of(bucket: str, key: str, row: tuple[Any, ...]) -> ObjectRecord:
-    """Return the object of a row of SELECT_RECORD."""
-    (bucket_owner, size, etag, modified_ms, version, owner, storage_class, system, user) = row[:9]
-    (algorithm, kind, checksum, data, extents, layout_extents, layout_parts) = row[9:]
+    """Return the object of a row of SELECT_RECORD. DamagedRecordError when it is not what was written."""
+    columns = row[:OBJECT_WIDTH]
+    kept_sum, damaged, bucket_owner, data, layout_extents, layout_parts = row[OBJECT_WIDTH:]
+    if row_sum("objects", columns) != kept_sum:
+        raise DamagedRecordError(bucket, key, "the row differs from its checksum")
+    if body_sum(data, layout_extents, layout_parts) != columns[_BODY]:
+        raise DamagedRecordError(bucket, key, "what the row refers to differs from its checksum")
+    return build_record(bucket, key, columns, (damaged, bucket_owner, data, layout_extents, layout_parts))
+
+
+def build_record(bucket: str, key: str, columns: tuple[Any, ...], others: tuple[Any, ...]) -> ObjectRecord:
+    """Return the object of columns and what stands elsewhere, both found to be what was written."""
+    size, etag, modified_ms, version, owner, storage_class = columns[2:8]
+    algorithm, kind, checksum, _, extents, _, system, user = columns[8:16]
+    damaged, bucket_owner, data, layout_extents, layout_parts = others
     parts: tuple[ObjectPart, ...] = ()
     if layout_parts is None:
         blobs = unpack_extents(extents)
@@ -108,4 +131,29 @@ def record_of(bucket: str, key: str, row: tuple[Any, ...]) -> ObjectRecord:
         inline=b"" if data is None and size == 0 else data,
         extents=blobs,
         parts=parts,
+        damaged=damaged,
     )
+
+
+def upload_of(bucket: str, key: str, columns: Sequence[Any]) -> Upload:
+    """Return the upload of a row's columns from the time of creation on, behind its id."""
+    token, created_ms, owner, initiator, storage_class, algorithm, kind, system, user = columns
+    return Upload(
+        id=token,
+        bucket=bucket,
+        key=key,
+        owner=owner,
+        initiator=initiator,
+        created_ms=created_ms,
+        storage_class=storage_class,
+        system=unpack_mapping(system),
+        user=unpack_mapping(user),
+        checksum_algorithm=algorithm,
+        checksum_type=kind,
+    )
+
+
+def part_of(columns: Sequence[Any]) -> Part:
+    """Return the part of a row's columns, from its number to its extents."""
+    number, size, etag, modified_ms, algorithm, kind, checksum, extents = columns
+    return Part(number, size, etag, modified_ms, checksum_of(algorithm, kind, checksum), unpack_extents(extents))

@@ -13,12 +13,14 @@ of their connections.
 
 import mmap
 import os
+import struct
 from pathlib import Path
 from typing import Final
 
 HEADER_BYTES: Final = 96  # both copies
 _NOTHING: Final = bytes(HEADER_BYTES)
 UNKNOWN: Final = b""
+_FRAMES: Final = struct.Struct("=16xI")  # mxFrame: "index of the last valid frame in the WAL"
 
 
 class _Shared:
@@ -57,6 +59,14 @@ class Stamp:
             return UNKNOWN
         mark = self._header[:HEADER_BYTES]
         return UNKNOWN if mark == _NOTHING else mark
+
+    def frames(self) -> int | None:
+        """Return how many frames of the log belong to commits that readers see; None when that cannot be told."""
+        mark = self.read()
+        if mark == UNKNOWN or mark[: HEADER_BYTES // 2] != mark[HEADER_BYTES // 2 :]:
+            return None
+        count: int = _FRAMES.unpack_from(mark)[0]
+        return count
 
     def close(self) -> None:
         """Give the mapping back. May be called twice."""

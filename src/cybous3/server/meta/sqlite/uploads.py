@@ -4,20 +4,27 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from cybous3.server.meta.port import UploadPage, UploadQuery
+from cybous3.server.meta.port import DamagedRecord, UploadedPart, UploadPage, UploadQuery
 from cybous3.server.meta.sqlite import rows
 from cybous3.server.meta.sqlite.committer import Committer
-from cybous3.server.meta.sqlite.garbage import add_blobs, bury, is_known
+from cybous3.server.meta.sqlite.garbage import add_blobs, bury, is_known, note_unsynced
 from cybous3.server.meta.sqlite.objects import replace
 from cybous3.server.meta.sqlite.places import find_bucket
 from cybous3.server.meta.sqlite.reading import Reader
+from cybous3.server.meta.sqlite.sums import row_sum
+from cybous3.server.meta.sqlite.walking import PARTS, checked_part, walk_parts
 from cybous3.server.meta.walk import BEYOND, Source, Walked, first_position, walk
 from cybous3.server.model.objects import ObjectRecord, WriteCondition
 from cybous3.server.model.uploads import Part, Upload
 from cybous3.server.wire.errors import S3Error
 
-_COLUMNS: Final = "token, owner, initiator, created_ms, storage_class, system, user, checksum_algorithm, checksum_type"
-_CREATE: Final = f"INSERT INTO uploads (bucket, key, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  # constants
+_COLUMNS: Final = "token, created_ms, owner, initiator, storage_class, checksum_algorithm, checksum_type, system, user"
+_CREATE: Final = (
+    "INSERT INTO uploads (id, token, bucket, key, created_ms, owner, initiator, storage_class, checksum_algorithm, "
+    "checksum_type, system, user, sealed, sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+# As for buckets: the sum covers the id.
+_NEXT_ID: Final = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'uploads'), 0) + 1"
 _FIND: Final = (
     "SELECT u.id FROM uploads u JOIN buckets b ON b.id = u.bucket WHERE u.token = ? AND b.name = ? AND u.key = ?"
 )
@@ -29,9 +36,10 @@ _LIST: Final = (
     f"SELECT CAST(key AS TEXT), {_COLUMNS} FROM uploads "  # noqa: S608  # constants
     "WHERE bucket = ? AND (key, created_ms, token) > (?, ?, ?) AND key < ? ORDER BY key, created_ms, token LIMIT ?"
 )
-_PART_COLUMNS: Final = "number, size, etag, modified_ms, checksum_algorithm, checksum_type, checksum, extents"
-_PUT_PART: Final = f"INSERT OR REPLACE INTO parts (upload, {_PART_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  # constants
-_PARTS: Final = f"SELECT {_PART_COLUMNS} FROM parts WHERE upload = ? AND number > ? ORDER BY number LIMIT ?"  # noqa: S608  # constants
+_PUT_PART: Final = (
+    "INSERT OR REPLACE INTO parts (upload, number, size, etag, modified_ms, checksum_algorithm, checksum_type, "
+    "checksum, extents, sealed, sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 _Position = tuple[bytes, int, str]  # exclusive: key, time of creation, id
 
@@ -48,25 +56,27 @@ class SqliteUploads:
 
         def mutation(connection: sqlite3.Connection) -> None:
             bucket = find_bucket(connection, upload.bucket)
-            connection.execute(_CREATE, (bucket.id, upload.key.encode(), *_values(upload)))
+            insert_upload(connection, bucket.id, upload)
 
-        await self._committer.run(mutation, touches=())
+        await self._committer.run(mutation, touches=(), bucket=upload.bucket)
 
     async def get(self, bucket: str, key: str, upload_id: str) -> Upload:
         """See the port."""
         row = self._reader.one(_GET, (upload_id, key.encode(), bucket))
         if row is None:
             raise _no_such(upload_id)
-        return _upload_of(bucket, key, row)
+        return rows.upload_of(bucket, key, row)
 
     async def put_part(self, bucket: str, key: str, upload_id: str, part: Part) -> None:
         """See the port."""
 
         def mutation(connection: sqlite3.Connection) -> None:
             upload = _find(connection, bucket, key, upload_id)
-            _put_part(connection, upload, part)
+            blobs = put_part(connection, upload, part)
+            if blobs and find_bucket(connection, bucket).durability == "relaxed":
+                note_unsynced(connection, blobs)
 
-        await self._committer.run(mutation, touches=())
+        await self._committer.run(mutation, touches=(), bucket=bucket)
 
     async def parts(
         self, bucket: str, key: str, upload_id: str, *, after: int = 0, limit: int = 10_000
@@ -75,7 +85,7 @@ class SqliteUploads:
         found = self._reader.one(_FIND, (upload_id, bucket, key.encode()))
         if found is None:
             raise _no_such(upload_id)
-        return [_part_of(row) for row in self._reader.all(_PARTS, (found[0], after, limit))]
+        return [checked_part(bucket, key, row) for row in self._reader.all(PARTS, (found[0], after, limit))]
 
     async def complete(
         self, upload: Upload, record: ObjectRecord, used: Iterable[int], condition: WriteCondition
@@ -86,7 +96,7 @@ class SqliteUploads:
         def mutation(connection: sqlite3.Connection) -> None:
             _complete(connection, upload, record, numbers, condition)
 
-        await self._committer.run(mutation, touches=[("object", record.bucket, record.key)])
+        await self._committer.run(mutation, touches=[("object", record.bucket, record.key)], bucket=record.bucket)
 
     async def abort(self, bucket: str, key: str, upload_id: str) -> None:
         """See the port."""
@@ -94,12 +104,18 @@ class SqliteUploads:
         def mutation(connection: sqlite3.Connection) -> None:
             _forget(connection, _find(connection, bucket, key, upload_id))
 
-        await self._committer.run(mutation, touches=())
+        await self._committer.run(mutation, touches=(), bucket=bucket)
 
     async def list(self, query: UploadQuery) -> UploadPage:
         """See the port."""
         with self._reader.snapshot():
             return self._list(query)
+
+    async def walk(
+        self, after: tuple[str, int] | None = None, limit: int = 100
+    ) -> Sequence[UploadedPart | DamagedRecord]:
+        """See the port."""
+        return walk_parts(self._reader, after, limit)
 
     def _list(self, query: UploadQuery) -> UploadPage:
         bucket = self._reader.bucket(query.bucket)
@@ -122,59 +138,43 @@ class SqliteUploads:
         key = query.key_marker
         if key and query.upload_id_marker and key.startswith(query.prefix):
             row = self._reader.one(_GET, (query.upload_id_marker, key.encode(), query.bucket))
-            return (key.encode(), -1 if row is None else row[3], query.upload_id_marker)
+            return (key.encode(), -1 if row is None else row[1], query.upload_id_marker)
         return (first_position(query.prefix, query.delimiter, key), -1, "")
 
 
-def _values(upload: Upload) -> tuple[Any, ...]:
-    return (
+def insert_upload(connection: sqlite3.Connection, bucket_id: int, upload: Upload) -> int:
+    """Add a row, inside a transaction, and return its id."""
+    next_id: int = connection.execute(_NEXT_ID).fetchone()[0]
+    values = (
+        next_id,
         upload.id,
+        bucket_id,
+        upload.key.encode(),
+        upload.created_ms,
         upload.owner,
         upload.initiator,
-        upload.created_ms,
         upload.storage_class,
-        rows.pack_mapping(upload.system),
-        rows.pack_mapping(upload.user),
         upload.checksum_algorithm,
         upload.checksum_type,
+        rows.pack_mapping(upload.system),
+        rows.pack_mapping(upload.user),
+        None,
     )
-
-
-def _upload_of(bucket: str, key: str, row: Sequence[Any]) -> Upload:
-    token, owner, initiator, created_ms, storage_class, system, user, algorithm, kind = row
-    return Upload(
-        id=token,
-        bucket=bucket,
-        key=key,
-        owner=owner,
-        initiator=initiator,
-        created_ms=created_ms,
-        storage_class=storage_class,
-        system=rows.unpack_mapping(system),
-        user=rows.unpack_mapping(user),
-        checksum_algorithm=algorithm,
-        checksum_type=kind,
-    )
+    connection.execute(_CREATE, (*values, row_sum("uploads", values)))
+    return next_id
 
 
 def _position_of(row: tuple[Any, ...]) -> _Position:
-    return (row[0].encode(), row[4], row[1])
+    return (row[0].encode(), row[2], row[1])
 
 
 def _page(bucket: str, page: Walked[tuple[Any, ...]]) -> UploadPage:
-    uploads = [_upload_of(bucket, row[0], row[1:]) for row in page.rows]
+    uploads = [rows.upload_of(bucket, row[0], row[1:]) for row in page.rows]
     if not page.more or page.last is None:
         return UploadPage(uploads, page.prefixes)
     if isinstance(page.last, str):
         return UploadPage(uploads, page.prefixes, page.last)
     return UploadPage(uploads, page.prefixes, page.last[0], page.last[1])
-
-
-def _part_of(row: tuple[Any, ...]) -> Part:
-    number, size, etag, modified_ms, algorithm, kind, checksum, extents = row
-    return Part(
-        number, size, etag, modified_ms, rows.checksum_of(algorithm, kind, checksum), rows.unpack_extents(extents)
-    )
 
 
 def _no_such(upload_id: str) -> S3Error:
@@ -189,7 +189,8 @@ def _find(connection: sqlite3.Connection, bucket: str, key: str, upload_id: str)
     return found
 
 
-def _put_part(connection: sqlite3.Connection, upload: int, part: Part) -> None:
+def put_part(connection: sqlite3.Connection, upload: int, part: Part) -> list[bytes]:
+    """Add or replace a part, inside a transaction, and return its blobs. OperationAborted."""
     packed = rows.pack_extents(part.extents)
     blobs = rows.blob_ids(packed)
     if any(is_known(connection, blob) for blob in blobs):
@@ -200,8 +201,10 @@ def _put_part(connection: sqlite3.Connection, upload: int, part: Part) -> None:
     add_blobs(connection, blobs)
     if old is not None:
         bury(connection, rows.blob_ids(old[0]))
-    values = (part.number, part.size, part.etag, part.modified_ms, *rows.checksum_columns(part.checksum), packed)
-    connection.execute(_PUT_PART, (upload, *values))
+    told = (part.number, part.size, part.etag, part.modified_ms, *rows.checksum_columns(part.checksum))
+    values = (upload, *told, packed, None)
+    connection.execute(_PUT_PART, (*values, row_sum("parts", values)))
+    return blobs
 
 
 def _complete(
@@ -214,7 +217,7 @@ def _complete(
     if any(number not in found for number in numbers):
         raise S3Error("InvalidPart", UploadId=upload.id)
     kept = b"".join(found[number] or b"" for number in numbers)
-    if kept != (rows.pack_extents(record.extents) or b""):
+    if kept != (rows.pack_extents([extent for extent in record.extents if extent.length]) or b""):
         raise S3Error("InvalidPart", UploadId=upload.id)
     replace(connection, record, condition, adopted=rows.blob_ids(kept))
     used = set(numbers)
