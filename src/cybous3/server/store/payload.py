@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cybous3.server.blobs.port import BlobReader, Blobs
+from cybous3.server.blobs.port import BlobReader, Blobs, DamagedBlobError
 from cybous3.server.model.objects import Extent
 from cybous3.server.wire.errors import S3Error
 from cybous3.server.wire.message import FileSpan
@@ -15,12 +15,11 @@ PIECE_MAX: Final = 1024 * 1024
 _TOO_MANY: Final = frozenset({errno.EMFILE, errno.ENFILE})
 
 
-class TruncatedBlobError(OSError):
+class TruncatedBlobError(DamagedBlobError):
     """A blob does not have the length it was stored with."""
 
     def __init__(self, blob: str, length: int, wanted: int) -> None:
-        super().__init__(f"the blob {blob} has {length} bytes instead of {wanted}")
-        self.blob = blob
+        super().__init__(blob, f"{length} bytes instead of {wanted}")
         self.length = length
         self.wanted = wanted
 
@@ -86,12 +85,19 @@ class BlobPayload:
         self._pieces = pieces
         self._pinned: list[BlobReader] = []
         self._late: BlobReader | None = None
+        self._damage: DamagedBlobError | None = None
 
     async def pin(self) -> None:
-        """Open the blobs. FileNotFoundError; TruncatedBlobError; SlowDown when no descriptors are left."""
+        """Open the blobs and prove the first bytes. FileNotFoundError; SlowDown when no descriptors are left.
+
+        DamagedBlobError: nothing of the answer is out yet, so the refusal can still be said. Of up to 256 KiB in one
+        blob everything is proved.
+        """
         try:
             for piece in self._pieces[:PINS_MAX]:
                 self._pinned.append(await self._open(piece))
+            if self._pieces:
+                await self._pinned[0].prove(self._pieces[0].offset, self._pieces[0].length)
         except BaseException as error:
             await self.aclose()
             if isinstance(error, OSError) and error.errno in _TOO_MANY:
@@ -102,6 +108,12 @@ class BlobPayload:
     def length(self) -> int:
         """See Payload."""
         return sum(piece.length for piece in self._pieces)
+
+    @property
+    def damage(self) -> DamagedBlobError | None:
+        """What was found wrong so far, by whichever way the bytes were asked for; after `aclose` too."""
+        readers = [*self._pinned, *([self._late] if self._late else [])]
+        return next((reader.damage for reader in readers if reader.damage is not None), self._damage)
 
     def spans(self) -> Sequence[FileSpan] | None:
         """See Payload."""
@@ -122,6 +134,7 @@ class BlobPayload:
 
     async def aclose(self) -> None:
         """See Payload."""
+        self._damage = self.damage
         pinned, self._pinned = self._pinned, []
         for reader in pinned:
             await reader.aclose()
@@ -136,7 +149,11 @@ class BlobPayload:
 
     async def _open_late(self, piece: Piece) -> BlobReader:
         await self._close_late()
-        self._late = await self._open(piece)
+        try:
+            self._late = await self._open(piece)
+        except DamagedBlobError as damage:
+            self._damage = damage
+            raise
         return self._late
 
     async def _close_late(self) -> None:
