@@ -15,7 +15,7 @@ from typing import Final
 
 from cybous3.lab.chaos.powercut.history import Allowed, Expected, UploadState, Value
 from cybous3.lab.chaos.powercut.load import BUCKET, content_md5
-from cybous3.lab.chaos.powercut.session import Answer, Session
+from cybous3.lab.chaos.powercut.session import Answer, Session, key_of
 
 LOST: Final = "lost"
 TORN: Final = "torn"
@@ -56,7 +56,7 @@ async def look(
 ) -> list[Finding]:
     """Read everything back through S3 and return what is wrong. Lost."""
     found = {key: await _read(session, key) for key in must.objects}
-    problems = [*judge(must, found, bytes_only=not full), *await _buckets(session, must)]
+    problems = [*judge(must, found, bytes_only=not full), *await _buckets(session, must), *await _keys(session, must)]
     if full:
         problems += await _listing(session, found)
         problems += await _uploads(session, must.uploads)
@@ -119,6 +119,20 @@ async def _buckets(session: Session, must: Expected) -> list[Finding]:
         if (answer.status == _OK) not in {value is not None for value in allowed.values}:
             kind = LOST if answer.status != _OK else RESURRECTED
             problems.append(Finding(kind, f"bucket {name}", f"{answer.status} after an acknowledged {allowed.last}"))
+    return problems
+
+
+async def _keys(session: Session, must: Expected) -> list[Finding]:
+    """Look whether access keys open the door or not; their secret is the one of `key_of`."""
+    problems = []
+    for name, allowed in must.keys.items():
+        other = Session(session.port, key_of(name))
+        answer = await other.ask("GET", "/")
+        await other.aclose()
+        if answer.ok not in {value is not None for value in allowed.values}:
+            kind = RESURRECTED if answer.ok else LOST
+            told = f"{answer.status} {answer.code} after an acknowledged {allowed.last}"
+            problems.append(Finding(kind, f"access key {name}", told))
     return problems
 
 

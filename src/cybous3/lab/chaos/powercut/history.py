@@ -56,8 +56,8 @@ class Value:
 class Attempt:
     """One request that changes something. Times are seconds of the wall clock; `end` None: no whole answer.
 
-    `subject` is `object:BUCKET/KEY`, `bucket:NAME` or `upload:BUCKET/KEY?ID`; `after` what it makes of it (None:
-    nothing is there). A part is its number and ETag.
+    `subject` is `object:BUCKET/KEY`, `bucket:NAME`, `key:ACCESS_KEY` or `upload:BUCKET/KEY?ID`; `after` what it makes
+    of it (None: nothing is there). A part is its number and ETag.
     """
 
     subject: str
@@ -98,6 +98,7 @@ class Expected:
     objects: dict[str, Allowed]
     buckets: dict[str, Allowed]
     uploads: dict[str, UploadState]
+    keys: dict[str, Allowed] = field(default_factory=dict)
     lossy: bool = False  # an object whose last bytes a cut may take may also answer with an error instead
 
 
@@ -107,16 +108,15 @@ def expected(history: Sequence[Attempt], before: float, window_s: float = 0.0) -
     by_subject: dict[str, list[Attempt]] = {}
     for attempt in begun:
         by_subject.setdefault(attempt.subject, []).append(attempt)
-    objects: dict[str, Allowed] = {}
-    buckets: dict[str, Allowed] = {}
+    found: dict[str, dict[str, Allowed]] = {"object": {}, "bucket": {}, "key": {}}
     uploads: dict[str, UploadState] = {}
     for subject, attempts in by_subject.items():
         kind, _, name = subject.partition(":")
         if kind == "upload":
             uploads[name] = _upload(attempts, before, window_s)
         else:
-            (objects if kind == "object" else buckets)[name] = _allowed(attempts, before, window_s)
-    return Expected(objects, buckets, uploads, lossy=window_s > 0)
+            found[kind][name] = _allowed(attempts, before, window_s)
+    return Expected(found["object"], found["bucket"], uploads, found["key"], lossy=window_s > 0)
 
 
 def _allowed(attempts: Sequence[Attempt], before: float, window_s: float) -> Allowed:

@@ -48,6 +48,7 @@ class Player:
         self._keys = [f"c{number}/k{key}" for key in range(plan.keys)]
         self._known: dict[str, tuple[Value, bytes] | None] = dict.fromkeys(self._keys)
         self._number = number
+        self.aim: str | None = None  # the key that the next requests are about; None: any
 
     async def play(self) -> None:
         """Send all requests. A server that ends takes the rest with it."""
@@ -96,7 +97,11 @@ class Player:
         if not known:
             await self.put()
             return
-        key = self.chance.choice(known)
+        await self.relabel_it(self.chance.choice(known))
+
+    async def relabel_it(self, key: str | None = None) -> None:
+        """Give this object other metadata (default: the one aimed at)."""
+        key = key or self._key()
         value, data = self._known[key] or (Value.of(b""), b"")
         headers, metadata = self._metadata()
         after = Value(value.sha256, value.size, value.etag, metadata)
@@ -104,7 +109,11 @@ class Player:
 
     async def upload(self) -> None:
         """Make an object of a part, or give the upload up, or leave it as it is."""
-        await self._upload([self._bytes(_LARGE)], self.chance.choice(("complete", "complete", "abort", "leave")))
+        await self.upload_ending(self.chance.choice(("complete", "complete", "abort", "leave")))
+
+    async def upload_ending(self, ending: str) -> None:
+        """Upload a part and end so: `complete`, `abort`, `leave`."""
+        await self._upload([self._bytes(_LARGE)], ending)
 
     async def long_upload(self) -> None:
         """Make an object of two parts."""
@@ -200,7 +209,7 @@ class Player:
         return await self._session.ask(method, f"/{BUCKET}/{key}", query, headers, body)
 
     def _key(self) -> str:
-        return self.chance.choice(self._keys)
+        return self.aim or self.chance.choice(self._keys)
 
     def _bytes(self, bounds: tuple[int, int]) -> bytes:
         return self.chance.randbytes(self.chance.randint(*bounds))
@@ -224,14 +233,22 @@ PLAIN: Final = {"put": 4, "put_file": 4, "delete": 2}
 """What every server that calls itself S3 can do."""
 
 
-async def make_bucket(session: Session, history: list[Attempt]) -> None:
-    """Make the bucket of the load. Lost, when it is refused."""
-    attempt = Attempt(f"bucket:{BUCKET}", "create bucket", time.time(), Value.of(b""))
+async def make_bucket(session: Session, history: list[Attempt], name: str = BUCKET) -> None:
+    """Make a bucket. Lost, when it is refused."""
+    attempt = Attempt(f"bucket:{name}", "create bucket", time.time(), Value.of(b""))
     history.append(attempt)
-    answer = await session.ask("PUT", f"/{BUCKET}")
+    answer = await session.ask("PUT", f"/{name}")
     attempt.end, attempt.ok = time.time(), answer.ok
     if not answer.ok:
         raise Lost(f"the bucket was refused: {answer.status} {answer.code}")
+
+
+async def delete_bucket(session: Session, history: list[Attempt], name: str) -> None:
+    """Delete an empty bucket."""
+    attempt = Attempt(f"bucket:{name}", "delete bucket", time.time(), None)
+    history.append(attempt)
+    attempt.ok = (await session.ask("DELETE", f"/{name}")).ok
+    attempt.end = time.time()
 
 
 async def play(plan: Plan, sessions: Sequence[Session], history: list[Attempt]) -> None:

@@ -6,10 +6,11 @@ directory before) and `about.json`. It can be cut again without the server that 
 
 import asyncio
 import json
+import os
 import shutil
 import time
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
@@ -19,7 +20,7 @@ from cybous3.core.errors import CybousError
 from cybous3.lab.bench.rivals.port import Place
 from cybous3.lab.bench.rivals.process import answers, free_port, spawn, stop
 from cybous3.lab.chaos.powercut import history
-from cybous3.lab.chaos.powercut.calls import BadLog, read_calls
+from cybous3.lab.chaos.powercut.calls import BadLog, Call, read_calls
 from cybous3.lab.chaos.powercut.disk import Disk, Left
 from cybous3.lab.chaos.powercut.effects import Event, Tree
 from cybous3.lab.chaos.powercut.history import Attempt
@@ -51,6 +52,9 @@ class Recording:
     events: Sequence[Event] = field(repr=False)
     attempts: Sequence[Attempt] = field(repr=False)
     moments: Sequence[float] = field(repr=False)
+    target: str = ""
+    durability: str = "strict"
+    marks: tuple[tuple[str, float, float], ...] = ()
 
     def after(self, moment: float) -> int:
         """Return the first cut whose moment is later: the sharpest one for an answer that came then."""
@@ -66,10 +70,47 @@ def strace(log: Path) -> tuple[list[str], dict[str, str]]:
     return [found.path, *options, "-e", f"trace={TRACED}", "-o", str(log)], dict(found.environment)
 
 
-def record(target: Target, plan: Plan, folder: Path, *, linger_s: float = 0.0) -> Recording:
-    """Run the target over `folder / "data"` under a load, and write and return the recording. CannotTrace, Lost.
+class Stage:
+    """What a script works with while a server is being recorded. `marks` are spans of time that it gives names to."""
 
-    BadLog when the log does not account for every byte that is in the folder in the end.
+    def __init__(self, target: Target, place: Place) -> None:
+        self.target = target
+        self.place = place
+        self.attempts: list[Attempt] = []
+        self.marks: list[tuple[str, float, float]] = []
+        self._logs = 0
+
+    async def run(self, *command: str) -> int:
+        """Run another program on the same folder, recorded too, and return its exit code. CannotTrace."""
+        self._logs += 1
+        words, environment = strace(self.place.folder / f"calls-{self._logs}")
+        given = {**os.environ, **self.target.launch(self.place).environment, **environment}
+        quiet = asyncio.subprocess.DEVNULL
+        process = await asyncio.create_subprocess_exec(*words, *command, env=given, stdout=quiet, stderr=quiet)
+        return await process.wait()
+
+
+Script = Callable[[Stage], Awaitable[None]]
+
+
+def under_load(plan: Plan) -> Script:
+    """Return the script that sends a load."""
+
+    async def script(stage: Stage) -> None:
+        sessions = [Session(stage.place.port, KEY) for _ in range(plan.connections)]
+        try:
+            await play(plan, sessions, stage.attempts)
+        finally:
+            for session in sessions:
+                await session.aclose()
+
+    return script
+
+
+def record(target: Target, script: Script, folder: Path, *, linger_s: float = 0.0) -> Recording:
+    """Run the target over `folder / "data"` and a script against it; write and return the recording.
+
+    CannotTrace, Lost; BadLog when the log does not account for every byte that is in the folder in the end.
 
     `linger_s`: how long it goes on after the load, so that what it does later is recorded too.
     """
@@ -82,16 +123,17 @@ def record(target: Target, plan: Plan, folder: Path, *, linger_s: float = 0.0) -
     launch = target.launch(place)
     said = folder / "server.log"
     process = spawn([*words, *launch.command], {**launch.environment, **environment}, said)
-    attempts: list[Attempt] = []
+    stage = Stage(target, place)
     try:
         if not answers(process, place.port):
             raise CannotTrace(f"the server did not answer: {said.read_text('utf-8', 'replace').strip()[-300:]}")
-        asyncio.run(_play(plan, place.port, attempts))
+        asyncio.run(_run(script, stage))
         time.sleep(linger_s)
     finally:
         stop(process)
-    (folder / "history.json").write_text(json.dumps(history.dump(attempts)), encoding="utf-8")
-    (folder / "about.json").write_text(json.dumps({"data": str(data), "target": target.name}), encoding="utf-8")
+    (folder / "history.json").write_text(json.dumps(history.dump(stage.attempts)), encoding="utf-8")
+    about = {"data": str(data), "target": target.name, "durability": target.durability, "marks": stage.marks}
+    (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
     made = read(folder)
     check_whole(made, data)
     return made
@@ -111,24 +153,25 @@ def check_whole(recording: Recording, data: Path) -> None:
             raise BadLog(f"{path} has bytes that the log does not tell of")
 
 
-async def _play(plan: Plan, port: int, attempts: list[Attempt]) -> None:
-    sessions = [Session(port, KEY) for _ in range(plan.connections)]
-    try:
-        await play(plan, sessions, attempts)
-    finally:
-        for session in sessions:
-            await session.aclose()
+async def _run(script: Script, stage: Stage) -> None:
+    await script(stage)
 
 
 def read(folder: Path) -> Recording:
     """Return the recording in a folder. BadLog; OSError."""
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
-    with (folder / "calls").open(encoding="ascii", errors="strict") as lines:
-        calls = list(read_calls(lines))
+    calls: list[Call] = []
+    logs = sorted(folder.glob("calls*"))
+    for log in logs:
+        with log.open(encoding="ascii") as lines:
+            calls += read_calls(lines)
+    if len(logs) > 1:
+        calls.sort(key=lambda call: call.end)
     base = take(folder / "base")
     events = interpret(about["data"].encode(), base, calls, str(folder).encode())
     attempts = history.load(json.loads((folder / "history.json").read_text(encoding="utf-8")))
-    return Recording(base, events, attempts, moments(events))
+    marks = tuple((name, begin, end) for name, begin, end in about["marks"])
+    return Recording(base, events, attempts, moments(events), about["target"], about["durability"], marks)
 
 
 def moments(events: Sequence[Event]) -> list[float]:

@@ -18,7 +18,7 @@ import structlog
 from cybous3.core.errors import CybousError
 from cybous3.lab.chaos.powercut.check import NO_START, Finding, look, look_at_files
 from cybous3.lab.chaos.powercut.cuts import Cut
-from cybous3.lab.chaos.powercut.disk import Disk, Image
+from cybous3.lab.chaos.powercut.disk import Disk, Image, Left
 from cybous3.lab.chaos.powercut.history import Durability, Expected, expected
 from cybous3.lab.chaos.powercut.images import lay_out
 from cybous3.lab.chaos.powercut.recording import Recording
@@ -79,7 +79,8 @@ def quiet() -> None:
 
 
 def _one(recording: Recording, cut: Cut, image: Image, target: Target, scratch: Path, *, process: bool) -> Outcome:
-    window = Durability(target.durability).window_s
+    # A process that dies takes nothing with it, whatever the mode.
+    window = 0.0 if cut.left is Left.EVERYTHING else Durability(target.durability).window_s
     must = expected(recording.attempts, recording.moments[cut.before], window)
     folder = Path(tempfile.mkdtemp(prefix="cut-", dir=scratch))
     try:

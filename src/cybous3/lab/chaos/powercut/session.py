@@ -47,11 +47,16 @@ class Answer:
         return found[1].decode() if found else ""
 
 
+def key_of(access_key: str) -> Credentials:
+    """Return the key pair that a script makes under this name; its secret is no secret."""
+    return Credentials(access_key, "not-a-secret-of-anyone-0123456789abcdef")
+
+
 class Session:
     """A connection to one endpoint, opened when it is needed and again after it was lost."""
 
     def __init__(self, port: int, credentials: Credentials) -> None:
-        self._port = port
+        self.port = port
         self._credentials = credentials
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
@@ -64,7 +69,7 @@ class Session:
         body: bytes = b"",
     ) -> Answer:
         """Send one request and return its answer. Lost."""
-        sent = [("host", f"127.0.0.1:{self._port}"), ("content-length", str(len(body))), *headers]
+        sent = [("host", f"127.0.0.1:{self.port}"), ("content-length", str(len(body))), *headers]
         digest = hashlib.sha256(body).hexdigest()
         signed = sign(method, path, query, sent, digest, self._credentials, REGION, time.time()).headers
         lines = "".join(f"{name}: {value}\r\n" for name, value in [*sent, *signed])
@@ -85,7 +90,7 @@ class Session:
 
     async def _exchange(self, request: bytes, *, bodiless: bool) -> Answer:
         if self._streams is None:
-            self._streams = await asyncio.open_connection("127.0.0.1", self._port, limit=_HEAD_BYTES)
+            self._streams = await asyncio.open_connection("127.0.0.1", self.port, limit=_HEAD_BYTES)
         reader, writer = self._streams
         writer.write(request)
         await writer.drain()

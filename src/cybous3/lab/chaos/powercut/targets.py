@@ -17,16 +17,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from cybous3.core.errors import CybousError
-from cybous3.core.sigv4.credentials import Credentials
 from cybous3.lab.bench.rivals.install import cache_folder
 from cybous3.lab.bench.rivals.port import Launch, Place, Shelf
 from cybous3.lab.bench.rivals.process import answers, free_port, spawn, stop
 from cybous3.lab.bench.rivals.rclone import RIVAL
 from cybous3.lab.chaos.powercut import load
-from cybous3.lab.chaos.powercut.session import REGION
+from cybous3.lab.chaos.powercut.session import REGION, key_of
 from cybous3.server.config.settings import ServerConfig
 
-KEY: Final = Credentials("CUTSCUTSCUTSCUTSCUTS", "not-a-secret-of-anyone-0123456789abcdef")
+KEY: Final = key_of("CUTSCUTSCUTSCUTSCUTS")
 """The key of every server that is started here, on loopback, over a folder that is thrown away."""
 
 _SWIFTS3: Final = (sys.executable, "-m", "cybous3.cli.swifts3")
