@@ -183,6 +183,7 @@ async def open_accounts(data: Path) -> AsyncIterator[Accounts]:
     """Open the accounts of the data directory, making it if need be. LocalError, SealError."""
     place = DataDirectory.at(data)
     place.prepare()
+    place.ensure_finished()
     try:
         index = await open_sqlite(place.index)
     except OSError as error:

@@ -11,7 +11,7 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
-from cybous3.server.app.problems import DataInUseError, local
+from cybous3.server.app.problems import DataInUseError, UnfinishedError, local
 
 _PRIVATE: Final = 0o700
 # Who only looks whether the lock is held, holds it for a moment.
@@ -53,6 +53,32 @@ class DataDirectory:
     def server_file(self) -> Path:
         """What the running server says of itself."""
         return self.root / "server.json"
+
+    @property
+    def rebuilt(self) -> Path:
+        """A new index, finished and not yet in its place: a rebuild was interrupted there."""
+        return self.root / "index.sqlite.rebuilt"
+
+    @property
+    def restoring(self) -> Path:
+        """There while a restore has not ended."""
+        return self.root / "restore.unfinished"
+
+    def ensure_finished(self) -> None:
+        """Raise UnfinishedError when a restore or a rebuild was interrupted and has to be run again. LocalError."""
+        for path, what, command in (
+            (self.restoring, "a restore into", "restore SOURCE"),
+            (self.rebuilt, "a rebuild of the index of", "fsck --rebuild"),
+        ):
+            try:
+                unfinished = path.exists()
+            except OSError as error:
+                raise local(f"cannot look into {str(self.root)!r}", error) from error
+            if unfinished:
+                raise UnfinishedError(
+                    f"{what} the data directory {str(self.root)!r} was interrupted",
+                    hint=f"run it again: swifts3 {command} --data {self.root}",
+                )
 
     def prepare(self) -> None:
         """Make the directory, for its owner only. LocalError."""

@@ -28,3 +28,9 @@ class LocalError(StartError):
 def local(what: str, error: OSError) -> LocalError:
     """Return the error for a file system that refused `what`."""
     return LocalError(f"{what}: {(error.strerror or str(error)).lower()}")
+
+
+class UnfinishedError(StartError):
+    """A restore or a rebuild of this data directory was interrupted: what is there is not the whole."""
+
+    exit_code: ClassVar[int] = 31

@@ -191,6 +191,7 @@ def run_server(config: ServerConfig, show_root_key: ShowRootKey, strays: Sequenc
     place = DataDirectory(config.data)
     place.prepare()
     with place.lock():
+        place.ensure_finished()
         # What a killed server said of itself must not be taken for what this one says, before it says it.
         discovery.withdraw(config.data)
         bound = _bind(config)

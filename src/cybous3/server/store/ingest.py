@@ -31,7 +31,7 @@ JOINING_MAX: Final = 16 * 1024 * 1024  # bytes of all bodies that wait to be joi
 # What all bodies may hold between their peers and the slowest of disk and hashes, beside one piece each. Up to 64
 # bodies at once each may run ahead as far as one alone.
 HELD_TOGETHER_MAX: Final = 64 * HELD_MAX
-_REFUSALS: Final = {
+REFUSALS: Final = {
     errno.ENOSPC: "InsufficientStorage",
     errno.EDQUOT: "InsufficientStorage",
     errno.EMFILE: "SlowDown",
@@ -48,7 +48,7 @@ def in_s3_words() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        code = _REFUSALS.get(error.errno or 0)
+        code = REFUSALS.get(error.errno or 0)
         if code is None:
             raise
         raise S3Error(code) from error

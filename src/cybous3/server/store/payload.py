@@ -1,7 +1,7 @@
 """The bytes of an object as an answer: pinned while they are sent, whatever happens to the object meanwhile."""
 
 import errno
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,14 +14,7 @@ PINS_MAX: Final = 512  # open files for one answer
 PIECE_MAX: Final = 1024 * 1024
 _TOO_MANY: Final = frozenset({errno.EMFILE, errno.ENFILE})
 
-
-class TruncatedBlobError(DamagedBlobError):
-    """A blob does not have the length it was stored with."""
-
-    def __init__(self, blob: str, length: int, wanted: int) -> None:
-        super().__init__(blob, f"{length} bytes instead of {wanted}")
-        self.length = length
-        self.wanted = wanted
+OnDamage = Callable[[DamagedBlobError], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +73,10 @@ class BlobPayload:
     (an OSError, a closed connection), and never holds wrong bytes.
     """
 
-    def __init__(self, blobs: Blobs, pieces: Sequence[Piece]) -> None:
+    def __init__(self, blobs: Blobs, pieces: Sequence[Piece], on_damage: OnDamage | None = None) -> None:
+        """`on_damage` is told, when the payload is closed, of damage that was met after `pin`."""
         self._blobs = blobs
+        self._on_damage = on_damage
         self._pieces = pieces
         self._pinned: list[BlobReader] = []
         self._late: BlobReader | None = None
@@ -99,6 +94,7 @@ class BlobPayload:
             if self._pieces:
                 await self._pinned[0].prove(self._pieces[0].offset, self._pieces[0].length)
         except BaseException as error:
+            self._on_damage = None  # whoever pins hears of it now
             await self.aclose()
             if isinstance(error, OSError) and error.errno in _TOO_MANY:
                 raise S3Error("SlowDown") from error
@@ -139,12 +135,15 @@ class BlobPayload:
         for reader in pinned:
             await reader.aclose()
         await self._close_late()
+        told, self._on_damage = self._on_damage, None
+        if told is not None and self._damage is not None:
+            told(self._damage)
 
     async def _open(self, piece: Piece) -> BlobReader:
         reader = await self._blobs.open(piece.blob)
         if reader.length != piece.whole:
             await reader.aclose()
-            raise TruncatedBlobError(piece.blob, reader.length, piece.whole)
+            raise DamagedBlobError(piece.blob, f"{reader.length} bytes instead of {piece.whole}")
         return reader
 
     async def _open_late(self, piece: Piece) -> BlobReader:

@@ -3,25 +3,29 @@
 What it keeps true: nothing of a write is visible before all of it is durable and everything announced about it was
 found true; the bytes are published before the index refers to them, and forgotten by the index before they are deleted;
 a write that fails or is cancelled leaves nothing behind, and one that reached its commit is carried through even if
-nobody waits for it any more.
+nobody waits for it any more. Every blob says of itself what it is (`labels`). An object that is found damaged is put in
+quarantine and answers an error from then on, until it is overwritten, deleted or found whole again.
 """
 
-import asyncio
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final
 
 import structlog
 
 from cybous3.core.clock import Clock, Entropy
-from cybous3.server.blobs.port import Blobs
-from cybous3.server.meta.port import Index
-from cybous3.server.model.objects import ALWAYS, Checksum, ChecksumAlgorithm, ObjectRecord, WriteCondition
+from cybous3.server.blobs.port import Blobs, DamagedBlobError
+from cybous3.server.meta.port import DamagedRecordError, Index
+from cybous3.server.model.buckets import Durability
+from cybous3.server.model.objects import ALWAYS, Checksum, ChecksumAlgorithm, Extent, ObjectRecord, WriteCondition
 from cybous3.server.model.uploads import CompletedPart, Part, Upload
-from cybous3.server.store import copying, multipart
-from cybous3.server.store.ingest import Ingest, Received, forget, in_s3_words
-from cybous3.server.store.payload import BlobPayload, InlinePayload, TruncatedBlobError, pieces_of
+from cybous3.server.store import copying, damage, labels, multipart
+from cybous3.server.store.commits import Commits, Counts
+from cybous3.server.store.ingest import Ingest, Received, in_s3_words
+from cybous3.server.store.payload import BlobPayload, InlinePayload, pieces_of
 from cybous3.server.store.room import RECORD_BYTES, Room, unbounded
 from cybous3.server.store.spec import NOTHING_EXPECTED, Expected, ObjectSpec
 from cybous3.server.wire.errors import S3Error
@@ -45,11 +49,14 @@ class Store:
         region: str,
         inline_max: int = INLINE_MAX,
         room: Room | None = None,
+        durability: Durability = "strict",
     ) -> None:
-        """Without a `room` writes go on until the medium itself is full."""
+        """Without a `room` writes go on until the medium itself is full. `durability` is the mode of new buckets."""
         self.index: Final = index
         self.region: Final = region
-        self.garbage_made: Final = asyncio.Event()  # set when blobs may have become garbage; wakes the reaper
+        self.durability: Final = durability
+        self.commits: Final = Commits(index, blobs)
+        self.garbage_made: Final = self.commits.garbage_made
         self._blobs = blobs
         self._clock = clock
         self._entropy = entropy
@@ -57,7 +64,6 @@ class Store:
         self._threads = ThreadPoolExecutor(max(2, os.cpu_count() or 1), thread_name_prefix="hash")
         self._room = room or unbounded()
         self._ingest = Ingest(blobs, self._threads, self._room)
-        self._under_way: set[asyncio.Task[None]] = set()
 
     # objects
 
@@ -77,7 +83,12 @@ class Store:
             return record
         async with self._ingest.receive(body, digests, self._inline_max) as received:
             record = self._record(spec, received)
-            await self._commit(received, lambda: self.index.objects.put(record, condition))
+            await self._commit(
+                received,
+                record.bucket,
+                lambda: labels.of_object(record, self._now_us()),
+                lambda: self.index.objects.put(record, condition),
+            )
         return record
 
     def _record(self, spec: ObjectSpec, received: Received) -> ObjectRecord:
@@ -98,33 +109,42 @@ class Store:
         )
 
     async def head(self, bucket: str, key: str) -> ObjectRecord:
-        """Return the current object. NoSuchBucket, NoSuchKey."""
-        return await self.index.objects.get(bucket, key)
+        """Return the current object, fit to be read. NoSuchBucket, NoSuchKey; InternalError when it is damaged."""
+        try:
+            record = await self.index.objects.get(bucket, key)
+        except DamagedRecordError as error:
+            self.counts.damage_found += 1
+            _log.error("damaged index entry", bucket=bucket, reason=error.reason)  # nothing of ours failed
+            raise damage.of_the_index(error) from error
+        damage.require_whole(record)
+        return record
 
     async def open(self, record: ObjectRecord, offset: int = 0, length: int | None = None) -> Payload:
         """Return the bytes [offset, offset + length) of the object, pinned; to the end by default.
 
         An empty or small object's bytes are also `record.inline`, without any payload. ServiceUnavailable: the object
         was replaced since its record was read, and its bytes are gone; a client's retry finds the new one. SlowDown.
-        InternalError: the stored bytes are not as long as the index says.
+        InternalError: the first bytes are not those that were stored; the object is in quarantine from now on, as it
+        is when damage is met later, in the middle of the answer.
         """
         length = record.size - offset if length is None else length
         if offset < 0 or length < 0 or offset + length > record.size:
             raise ValueError(f"bytes {offset}+{length} of an object of {record.size}")
         if record.inline is not None:
             return InlinePayload(record.inline[offset : offset + length])
-        payload = BlobPayload(self._blobs, pieces_of(record.extents, offset, length))
+        payload = BlobPayload(
+            self._blobs,
+            pieces_of(record.extents, offset, length),
+            lambda met: void(self.commits.later(self._quarantine(record, met.reason))),
+        )
         try:
             await payload.pin()
         except FileNotFoundError as error:
-            if await self._is_current(record):
-                raise
-            raise S3Error("ServiceUnavailable") from error
-        except TruncatedBlobError as error:
-            _log.error(
-                "a blob is shorter than the index says", blob=error.blob, bytes=error.length, wanted=error.wanted
-            )
-            raise S3Error("InternalError") from error
+            if not await self._is_current(record):
+                raise S3Error("ServiceUnavailable") from error
+            raise await self._damaged(record, "its bytes are missing") from error
+        except DamagedBlobError as error:
+            raise await self._damaged(record, error.reason) from error
         return payload
 
     async def copy(
@@ -145,16 +165,17 @@ class Store:
         if copying.is_onto_itself(source, spec, checksum_algorithm):
             self._room.take(RECORD_BYTES, indexed=True)
             record = copying.relabelled(source, spec, self.now_ms())
-            await self._to_the_end(self.index.objects.put(record, condition))
-            return record
+            return await self._described_anew(record, lambda new: self.index.objects.put(new, condition))
         payload = await self.open(source)
         expected = copying.expectation(source, checksum_algorithm)
         try:
             return await self.put(spec, copying.PayloadBody(payload), expected, condition)
+        except DamagedBlobError as error:
+            raise await self._damaged(source, error.reason) from error
         except S3Error as error:
             if error.code != "BadDigest":
                 raise
-            raise S3Error("InternalError", f"the stored bytes of {source.key!r} are not what they were") from error
+            raise await self._damaged(source, "its bytes do not have its checksum") from error
         finally:
             await payload.aclose()
 
@@ -163,16 +184,12 @@ class Store:
 
         NoSuchBucket, PreconditionFailed, NoSuchKey (If-Match, absent).
         """
-        with in_s3_words():
-            existed = await self.index.objects.delete(bucket, key, condition)
-        self.garbage_made.set()
+        existed: bool = await self.commits.refer(self.index.objects.delete(bucket, key, condition))
         return existed
 
     async def delete_many(self, bucket: str, keys: Sequence[tuple[str, WriteCondition]]) -> Sequence[Exception | None]:
         """Remove up to 1,000 objects in one transaction; one answer a key: None, or the S3Error that kept it."""
-        with in_s3_words():
-            answers = await self.index.objects.delete_many(bucket, keys)
-        self.garbage_made.set()
+        answers: Sequence[Exception | None] = await self.commits.refer(self.index.objects.delete_many(bucket, keys))
         return answers
 
     # multipart
@@ -193,8 +210,7 @@ class Store:
             spec, initiator, checksum_algorithm, checksum_type, now_ms=self.now_ms(), entropy=self._entropy
         )
         self._room.take(RECORD_BYTES, indexed=True)
-        with in_s3_words():
-            await self.index.uploads.create(upload)
+        await self.commits.refer(self.index.uploads.create(upload))
         return upload
 
     async def put_part(
@@ -207,7 +223,12 @@ class Store:
         upload = await self.index.uploads.get(bucket, key, upload_id)
         async with self._ingest.receive(body, multipart.part_expectation(upload, digests), 0) as received:
             part = multipart.part_of(number, received.judged, received.extents, self.now_ms())
-            await self._commit(received, lambda: self.index.uploads.put_part(bucket, key, upload_id, part))
+            await self._commit(
+                received,
+                bucket,
+                lambda: labels.of_part(upload, part, self._now_us()),
+                lambda: self.index.uploads.put_part(bucket, key, upload_id, part),
+            )
         return part
 
     async def copy_part(
@@ -225,6 +246,8 @@ class Store:
         try:
             expected = Expected(content_length=payload.length)
             return await self.put_part(bucket, key, upload_id, number, copying.PayloadBody(payload), expected)
+        except DamagedBlobError as error:
+            raise await self._damaged(source, error.reason) from error
         finally:
             await payload.aclose()
 
@@ -249,16 +272,18 @@ class Store:
         record = multipart.joined(upload, parts, wanted, self.now_ms())
         multipart.check_whole(record, expected_checksum, expected_size)
         used = [part.number for part in wanted]
-        await self._to_the_end(self.index.uploads.complete(upload, record, used, condition))
-        return record
+        return await self._described_anew(record, lambda new: self.index.uploads.complete(upload, new, used, condition))
 
     async def abort(self, bucket: str, key: str, upload_id: str) -> None:
         """Forget the upload and its parts. NoSuchUpload."""
-        with in_s3_words():
-            await self.index.uploads.abort(bucket, key, upload_id)
-        self.garbage_made.set()
+        await self.commits.refer(self.index.uploads.abort(bucket, key, upload_id))
 
     # the rest
+
+    @property
+    def counts(self) -> Counts:
+        """What was met with since the store was opened."""
+        return self.commits.counts
 
     def now_ms(self) -> int:
         """Return the time as records carry it."""
@@ -266,9 +291,11 @@ class Store:
 
     async def aclose(self) -> None:
         """Wait for commits under way. The index and the blobs belong to whoever made them."""
-        while self._under_way:
-            await asyncio.wait(self._under_way)
+        await self.commits.aclose()
         self._threads.shutdown(wait=True)
+
+    def _now_us(self) -> int:
+        return int(self._clock() * 1_000_000)
 
     async def _is_current(self, record: ObjectRecord) -> bool:
         try:
@@ -277,53 +304,54 @@ class Store:
             return False
         return current.extents == record.extents
 
-    async def _commit(self, received: Received, refer: Callable[[], Awaitable[None]]) -> None:
+    async def _damaged(self, record: ObjectRecord, reason: str) -> S3Error:
+        """Put the object in quarantine and return what the request answers."""
+        await self._quarantine(record, reason)
+        return damage.refusal(reason)
+
+    async def _quarantine(self, record: ObjectRecord, reason: str) -> None:
+        """Mark the object, unless it was replaced meanwhile. An index that cannot be written changes no answer."""
+        self.counts.damage_found += 1
+        marked = False
+        with suppress(OSError, S3Error):  # a full or failing disk: the next reader finds the damage as we did
+            marked = await self.index.objects.quarantine(record, reason)
+        _log.error("damaged object", bucket=record.bucket, etag=record.etag, reason=reason, quarantined=marked)
+
+    async def _commit(
+        self,
+        received: Received,
+        bucket: str,
+        label: Callable[[], bytes],
+        refer: Callable[[], Awaitable[None]],
+    ) -> None:
         """Publish the bytes and let the index refer to them.
 
         From here on the write is carried through, waited for or not.
         """
         writer, received.writer = received.writer, None
-        if writer is None:  # one transaction is all there is, and the index carries it through or never begins it
-            with in_s3_words():
-                await refer()
-            self.garbage_made.set()
-            return
+        if writer is None:  # one transaction is all there is
+            await self.commits.refer(refer())
+        else:
+            await self.commits.with_blob(writer, label(), bucket, refer)
 
-        async def finish() -> None:
-            try:
-                await writer.publish()
-            except OSError:
-                await forget(writer)
-                raise
-            try:
-                await refer()
-            except S3Error:
-                await forget(writer)
-                raise
-            # Any other failure of the index leaves open whether it refers to the blob after a crash: the blob and its
-            # mark stay, and the next start asks.
-            self._later(self._blobs.settle([writer.id]))
+    async def _described_anew(
+        self, record: ObjectRecord, refer: Callable[[ObjectRecord], Awaitable[None]]
+    ) -> ObjectRecord:
+        """Let the index take `record`, whose bytes lie in blobs that say something else, and return it.
 
-        await self._to_the_end(finish())
+        A manifest says what the blobs together are from now on. What has no blob needs none.
+        """
+        if not record.extents:
+            await self.commits.refer(refer(record))
+            return record
+        with in_s3_words():
+            writer = await self._blobs.create(0)
+        kept = tuple(extent for extent in record.extents if extent.length)
+        named = replace(record, extents=(*kept, Extent(writer.id, 0)))
+        label = labels.of_manifest(named, self._now_us())
+        await self.commits.with_blob(writer, label, record.bucket, lambda: refer(named))
+        return named
 
-    async def _to_the_end(self, work: Awaitable[None]) -> None:
-        """Await work that a cancelled request must not stop half way."""
 
-        async def run() -> None:
-            with in_s3_words():
-                await work
-
-        task = self._later(run())
-        await asyncio.shield(task)
-        self.garbage_made.set()
-
-    def _later(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._under_way.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._under_way.discard(task)
-        if not task.cancelled():
-            task.exception()  # seen: whoever waited has got it, and nobody else needs a warning
+def void(_: object) -> None:
+    """Take what nobody needs: the task of work that goes on by itself."""
