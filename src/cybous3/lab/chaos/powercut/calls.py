@@ -52,6 +52,10 @@ def read_calls(lines: Iterable[str]) -> Iterator[Call]:
         if begun := _BEGUN.match(line):
             process, begin, name = int(begun[1]), float(begun[2]), begun[3]
             rest = line[begun.end() :]
+            if rest.endswith(_UNFINISHED) and name == "close":
+                # Its number is free from here on: another thread may be given it before this call returns.
+                yield Call(process, begin, begin, name, rest.removesuffix(_UNFINISHED), (), 0)
+                continue
             if rest.endswith(_UNFINISHED):
                 pending[process] = (begin, name, rest.removesuffix(_UNFINISHED))
                 continue
