@@ -210,10 +210,6 @@ async def cut_recoveries(files: CrashFiles, world: World, kind: Kind, seed: int)
     return at
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="the last directory of the fan-out is taken for all of them: after a cut before the sync some are missing",
-)
 async def test_every_cut_of_the_first_start() -> None:
     first = CrashFiles(ROOT)
     await LocalBlobs(ROOT, "w0", entropy, files=first).aclose()

@@ -169,12 +169,14 @@ def _ids(names: Iterable[str], after: str) -> list[str]:
 
 
 def _prepare(files: Files, layout: Layout) -> None:
-    """Make the directories, and their names durable before anything in them can be."""
+    """Make the directories, and their names durable before anything in them can be.
+
+    Those that are there are synced too: whoever made them may have died before he did.
+    """
     for directory in (layout.incoming, layout.incoming / layout.slot, layout.blobs):
         files.make_directory(directory)
-    if not files.exists(layout.blobs / FAN_OUT[-1]):
-        for name in FAN_OUT:
-            files.make_directory(layout.blobs / name)
-        files.sync_directory(layout.blobs)
-    files.sync_directory(layout.incoming)
+    for name in sorted(set(FAN_OUT).difference(files.names(layout.blobs))):
+        files.make_directory(layout.blobs / name)
+    for directory in (layout.blobs, layout.incoming):
+        files.sync_directory(directory)
     files.sync_directory(layout.blobs.parent)
