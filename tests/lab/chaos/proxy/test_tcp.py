@@ -31,6 +31,13 @@ def test_without_a_toxic_bytes_and_ends_pass_both_ways(wire: Near) -> None:
     assert wire.proxy.journal.counts == {"connections": 1, "bytes up": 3, "bytes down": 6}
 
 
+def test_what_is_said_before_the_server_is_reached_is_not_lost(wire: Near) -> None:
+    for number in range(20):
+        with socket.create_connection((LOOPBACK, wire.proxy.port), timeout=5) as near:
+            near.sendall(b"early")
+            assert read(wire.far.accept(), 5) == b"early", number
+
+
 def test_much_passes_unchanged_and_a_slow_reader_slows_the_sender(wire: Near) -> None:
     near, far = wire.connect()
     data = bytes(range(256)) * 64 * 1024

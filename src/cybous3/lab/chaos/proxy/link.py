@@ -71,8 +71,7 @@ class Link:
         self._queue: deque[Piece] = deque()
         self._queued = 0
         self._pump: asyncio.Task[None] | None = None
-        self._room = asyncio.Event()
-        self._room.set()
+        self._room = asyncio.Event()  # clear: the far end is full, or not there yet
         self._reading = True
         self._told: set[str] = set()
         self._passed = 0  # bytes let through, for limit_data
@@ -80,7 +79,7 @@ class Link:
 
     def feed(self, data: bytes) -> None:
         """Take bytes; none: the near end said that no more will come."""
-        if self._pump is None and not self._pair.active(self._direction):
+        if self._pump is None and self.target is not None and not self._pair.active(self._direction):
             self._write(data)
             return
         self._queue.append(Piece(data, self._loop.time()))
@@ -89,6 +88,11 @@ class Link:
             self._read(on=False)
         if self._pump is None:
             self._pump = self._loop.create_task(self._run())
+
+    def reached(self, target: asyncio.Transport) -> None:
+        """Take note that the far end is there; what came before may go."""
+        self.target = target
+        self._room.set()
 
     def far_end_full(self) -> None:
         """Stop until there is room again."""
@@ -133,6 +137,7 @@ class Link:
 
     async def _through(self, piece: Piece) -> None:
         """Take one piece through every toxic there is; what comes out is written."""
+        await self._room.wait()
         pieces: Sequence[bytes] = (piece.data,)
         for toxic in self._pair.active(self._direction):
             treat = _TREATMENTS[type(toxic)]

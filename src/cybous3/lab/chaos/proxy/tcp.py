@@ -129,8 +129,8 @@ class _Pair:
     def near(self, transport: asyncio.Transport) -> None:
         """Reach for the server: the client is there."""
         self._ends.append(transport)
-        transport.pause_reading()
-        self.links["up"].source = self.links["down"].target = transport
+        self.links["up"].source = transport
+        self.links["down"].reached(transport)
         self._connecting = asyncio.get_running_loop().create_task(self._connect(transport))
 
     async def _connect(self, near: asyncio.Transport) -> None:
@@ -141,11 +141,10 @@ class _Pair:
             self.reset()
             return
         self._ends.append(far)
-        self.links["up"].target = self.links["down"].source = far
+        self.links["down"].source = far
+        self.links["up"].reached(far)
         if near.is_closing():
             self.close()
-        else:
-            near.resume_reading()
 
     def lost(self, transport: asyncio.Transport) -> None:
         """One end is gone: so is the other, unless silence is kept."""
