@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from cybous3.client.keys.errors import LocalProblem
 from cybous3.client.stores.errors import ConnectionLost, LocalFailure, NoSuchUpload
 from cybous3.client.stores.local import LocalStore
 from cybous3.client.stores.port import each_entry
@@ -142,3 +143,13 @@ def test_an_upload_that_could_not_begin_is_not_there(tmp_path: Path) -> None:
     files.failing = ""
     assert list(store.list_uploads()) == []
     assert list((tmp_path / "b" / "uploads").iterdir()) == []
+
+
+def test_a_disk_that_failed_is_not_asked_whether_it_took_it_after_all(tmp_path: Path) -> None:
+    """What a vault wrote into a directory is seen there, although its name was never safe: it was not written."""
+    assert issubclass(LocalFailure, LocalProblem)
+    files = Failing()
+    store = LocalStore(tmp_path / "b", files=files)
+    files.failing = "sync"
+    with pytest.raises(LocalProblem):
+        store.put("k", b"x")

@@ -7,6 +7,7 @@ wrapper's business, which knows the calls. `after_s` is the server's own wish (R
 
 from typing import ClassVar
 
+from cybous3.client.keys.errors import LocalProblem
 from cybous3.core.errors import CybousError
 
 
@@ -145,7 +146,10 @@ class Garbled(StoreError):
     transient = True
 
 
-class LocalFailure(StoreError):
-    """A store that is a directory could not read or write: full, not permitted, not a directory."""
+class LocalFailure(StoreError, LocalProblem):
+    """A store that is a directory could not read or write: full, not permitted, not a directory.
+
+    What it failed to write may be seen there and is not safe: no look at it says that it was written.
+    """
 
     exit_code = 30

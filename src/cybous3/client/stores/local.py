@@ -14,8 +14,8 @@ Parts lie in `uploads/<upload id>/`. Writers of several processes take turns at 
 import json
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -264,8 +264,8 @@ class LocalStore:
         info = self._info(key, size, begun.metadata, begun.content_type)
         with self._written(_head(info)) as file:
             for part in parts:
-                with _local(folder):
-                    file.append(self._after_head(held[part.number][1]))
+                with _local(folder), closing(self._after_head(held[part.number][1])) as body:
+                    file.append(body)
             written = self._publish(file, info, absent=absent, if_match=if_match)
         self._forget(folder)
         return written
@@ -341,7 +341,7 @@ class LocalStore:
                 with suppress(OSError):
                     self._files.unlink(path)
 
-    def _after_head(self, path: Path) -> Iterator[bytes]:
+    def _after_head(self, path: Path) -> Generator[bytes, None, None]:
         """Yield the bytes of a stored part."""
         fd, at = self._files.open(path), _HEAD_BYTES
         try:

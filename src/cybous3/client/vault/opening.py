@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from cybous3.client.keys.errors import Rollback
+from cybous3.client.keys.errors import LocalProblem, Rollback
 from cybous3.client.vault.documents import Cache, Documents
 from cybous3.client.vault.errors import NoVaultThere, TwoWriters, VaultExists
 from cybous3.core.clock import Clock
@@ -138,6 +138,8 @@ class Keeper:
         document = vault.document.encode()
         try:
             return self.documents.create(vault.generation, document)
+        except LocalProblem:
+            raise  # seen there or not, a disk that failed has promised nothing
         except CybousError:
             # The answer may have been lost on its way: what is there now decides.
             if self.documents.read(vault.generation) == document:
