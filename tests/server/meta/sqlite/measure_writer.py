@@ -114,7 +114,7 @@ def serve(pipe: Connection, path: str) -> None:
 
     async def run() -> None:
         index = await open_sqlite(Path(path))
-        index._committer = InLoop(index._writing, index._lock, index._remembered)
+        index._committer = InLoop(index._writing, index._lock, index._remembered, index._committer._log)
         index.objects._committer = index._committer
         pipe.send("ready")
         while (batch := pipe.recv()) is not None:

@@ -161,7 +161,7 @@ async def open_sqlite(
     `alone`: whether a commit may keep the event loop for as long as it takes, because nobody else would be served.
     `clock` gives seconds since 1970. IndexTooNewError, IndexTooOldError; OSError.
     """
-    _make_private(path)
+    make_private(path)
     lock = WriterLock(path)
     lock.acquire()
     try:
@@ -182,7 +182,7 @@ async def open_sqlite(
     return SqliteIndex(reading, writing, lock, stamp, committer, clock)
 
 
-def _make_private(path: Path) -> None:
+def make_private(path: Path) -> None:
     """Create the file with mode 0600; SQLite gives its log and shared memory the same.
 
     A file that exists is not even opened: closing it would drop the locks that another connection of this process

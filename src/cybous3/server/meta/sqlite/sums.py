@@ -39,7 +39,7 @@ def _crc64() -> Any:  # noqa: ANN401  # a function of bytes and the value before
 
 def row_sum(table: str, values: tuple[Any, ...]) -> int:
     """Return the sum of a row of the table; `values` are the columns before it."""
-    crc = _crc64()((_TEXTS[table] % values).encode(), 0)
+    crc: int = _crc64()((_TEXTS[table] % values).encode(), 0)
     return crc - _WHOLE if crc & _SIGN else crc
 
 
@@ -48,7 +48,7 @@ def body_sum(data: bytes | None, extents: bytes | None, parts: str | None) -> in
     if data is None and parts is None:
         return None
     crc64 = _crc64()
-    crc = crc64(data or b"", 0)
+    crc: int = crc64(data or b"", 0)
     if parts is not None:
         crc = crc64(parts.encode(), crc64(extents or b"", crc))
     return crc - _WHOLE if crc & _SIGN else crc
