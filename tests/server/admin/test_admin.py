@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from cybous3.server.admin.health import Health
-from cybous3.server.admin.metrics import Metrics, process_metrics
+from cybous3.server.admin.metrics import Metrics, StoredMetrics, process_metrics
 from cybous3.server.admin.serving import AdminServer
 from cybous3.server.admin.web import admin_app
 
@@ -34,6 +34,7 @@ class Admin:
 
     def __init__(self, health: Health, metrics: Metrics) -> None:
         self.health, self.metrics = health, metrics
+        self.stored = StoredMetrics()
         self.drained = threading.Event()
         self._sock = socket.socket()
         self._sock.bind(("127.0.0.1", 0))
@@ -45,12 +46,16 @@ class Admin:
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server = AdminServer(admin_app(self.health, self.metrics.render, self.drained.set, "token"), self._sock)
+        server = AdminServer(admin_app(self.health, self.exposition, self.drained.set, "token"), self._sock)
         await server.start()
         self._started.set()
         await self._stop.wait()
         await server.aclose()
         await server.aclose()
+
+    async def exposition(self) -> bytes:
+        """Return what the server's own does: what is counted and what is stored."""
+        return self.metrics.render() + self.stored.render({"damaged_objects": 2})
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
@@ -154,12 +159,16 @@ def test_metrics_are_base_units_and_bounded(admin: Admin) -> None:
     assert len(found) < 80
 
 
+async def nothing_counted() -> bytes:
+    return b""
+
+
 def test_a_port_that_cannot_serve_says_so(tmp_path: Path) -> None:
     async def main() -> None:
         sock = socket.socket()
         sock.close()
         with pytest.raises(OSError):  # noqa: PT011 - what a closed socket says depends on the system
-            await AdminServer(admin_app(Health({}), lambda: b"", lambda: None, "t"), sock).start()
+            await AdminServer(admin_app(Health({}), nothing_counted, lambda: None, "t"), sock).start()
 
     del tmp_path
     asyncio.run(main())

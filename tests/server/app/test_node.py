@@ -55,7 +55,7 @@ def test_a_reaper_that_fails_is_told_and_tries_again(tmp_path: Path, monkeypatch
         tries.append(1)
         raise OSError(5, "input/output error")
 
-    monkeypatch.setattr(node, "_REAPER_RETRY_S", 0.01)
+    monkeypatch.setattr(node, "_BACKGROUND_RETRY_S", 0.01)
     monkeypatch.setattr(Reaper, "run", failing)
 
     async def main() -> None:

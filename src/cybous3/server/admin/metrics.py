@@ -40,6 +40,10 @@ _COUNTERS: Final = {
     "aborted": ("edge_aborted", "Answers that were cut."),
     "bytes_in": ("received_bytes", "Bytes received on the S3 port."),
     "bytes_out": ("sent_bytes", "Bytes sent on the S3 port."),
+    "damage_found": ("damage_found", "Requests that met damaged bytes or a damaged index entry."),
+    "sync_failures": ("sync_failures", "Syncs of object bytes that the medium refused."),
+    "relaxed_syncs": ("relaxed_syncs", "Groups of relaxed writes made durable after their answers."),
+    "late_writes": ("relaxed_blobs_synced", "Blobs of relaxed writes made durable after their answers."),
 }
 
 
@@ -96,16 +100,41 @@ class Metrics:
             self._errors.labels(operation, code).inc()
 
     def publish(self, edge: Mapping[str, int]) -> None:
-        """Take over what the edge has counted so far, by the names of its fields."""
+        """Take over what edge and store have counted so far, by the names of their fields."""
         for name, gauge in self._gauges.items():
             gauge.set(edge[name])
         for name, counter in self._counters.items():
-            counter.inc(edge[name] - self._seen[name])
-            self._seen[name] = edge[name]
+            count = edge.get(name, 0)
+            counter.inc(count - self._seen[name])
+            self._seen[name] = count
 
     def render(self) -> bytes:
         """Return the exposition text."""
         return generate_latest(self.registry)
+
+
+_STORED: Final = {
+    "damaged_objects": "Objects in quarantine: their stored bytes are damaged.",
+    "scrub_started_timestamp_seconds": "When the last scrub began.",
+    "scrub_finished_timestamp_seconds": "When the last scrub ended; 0 while it is not finished.",
+    "scrub_objects": "Objects that the last scrub looked at.",
+    "scrub_bytes": "Bytes that the last scrub verified.",
+    "scrub_damaged": "Damaged objects and parts that the last scrub found.",
+}
+
+
+class StoredMetrics:
+    """What the index says of what is stored, for one process to show for all."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._gauges = {name: Gauge(f"swifts3_{name}", text, registry=self._registry) for name, text in _STORED.items()}
+
+    def render(self, values: Mapping[str, float]) -> bytes:
+        """Return the exposition text of `values`, by the names of the gauges; what is not named is 0."""
+        for name, gauge in self._gauges.items():
+            gauge.set(values.get(name, 0))
+        return generate_latest(self._registry)
 
 
 def process_metrics(registry: CollectorRegistry) -> None:

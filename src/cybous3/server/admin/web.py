@@ -5,7 +5,7 @@ users, buckets or keys. Draining needs the token that the running server wrote f
 """
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
@@ -16,7 +16,9 @@ from starlette.routing import Route
 from cybous3.server.admin.health import Health
 
 
-def admin_app(health: Health, metrics: Callable[[], bytes], drain: Callable[[], None], token: str) -> Starlette:
+def admin_app(
+    health: Health, metrics: Callable[[], Awaitable[bytes]], drain: Callable[[], None], token: str
+) -> Starlette:
     """Return the application. `drain` is called for whoever shows `token`, and must return at once."""
 
     async def live(_: Request) -> Response:
@@ -27,7 +29,7 @@ def admin_app(health: Health, metrics: Callable[[], bytes], drain: Callable[[], 
         return JSONResponse(verdict.as_json(), 200 if verdict.ready else 503, headers={"cache-control": "no-store"})
 
     async def exposition(_: Request) -> Response:
-        return Response(metrics(), media_type=CONTENT_TYPE_LATEST)
+        return Response(await metrics(), media_type=CONTENT_TYPE_LATEST)
 
     async def end(request: Request) -> Response:
         shown = request.headers.get("authorization", "")

@@ -15,6 +15,7 @@ from cybous3.server.edge.limits import DEFAULT_LIMITS
 from cybous3.server.edge.server import EdgeServer, serve
 from cybous3.server.edge.shared import Handler
 from cybous3.server.service.service import Observation
+from cybous3.server.store.commits import Counts
 
 _PUBLISH_S: Final = 0.25
 
@@ -25,11 +26,13 @@ class Counting:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._edge: EdgeServer | None = None
+        self._stored = Counts()
         self._pending: asyncio.TimerHandle | None = None
 
-    def watch(self, edge: EdgeServer) -> None:
-        """Publish this edge's counters from now on."""
+    def watch(self, edge: EdgeServer, stored: Counts) -> None:
+        """Publish the counters of this edge and this store from now on."""
         self._edge = edge
+        self._stored = stored
         edge.on_change = self.soon
         self.soon()
 
@@ -49,7 +52,7 @@ class Counting:
             self._pending.cancel()
             self._pending = None
         if self._edge is not None:
-            self._metrics.publish(asdict(self._edge.stats))
+            self._metrics.publish({**asdict(self._edge.stats), **asdict(self._stored)})
 
 
 def tls_context(config: ServerConfig) -> ssl.SSLContext | None:

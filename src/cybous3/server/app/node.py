@@ -3,8 +3,8 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,13 +24,14 @@ from cybous3.server.store.accounts import AccountBook
 from cybous3.server.store.room import Room
 from cybous3.server.store.store import Store
 from cybous3.server.workers.reaper import Reaper
+from cybous3.server.workers.syncer import Syncer
 
 _log = structlog.get_logger("cybous3.app")
 
+_BACKGROUND_RETRY_S: Final = 30.0
 # A slot is taken for as long as the process before it takes to die.
 _SLOT_PATIENCE_S: Final = 10.0
 _SLOT_POLL_S: Final = 0.05
-_REAPER_RETRY_S: Final = 30.0
 
 Observe = Callable[[Observation], None]
 
@@ -73,6 +74,7 @@ async def open_node(config: ServerConfig, slot: str, observe: Observe = unobserv
                 region=config.region,
                 inline_max=config.inline_max,
                 room=Room(lambda: measure(place.root), index.spare),
+                durability=config.durability,
             )
             service = S3Service(
                 store,
@@ -84,14 +86,22 @@ async def open_node(config: ServerConfig, slot: str, observe: Observe = unobserv
                 observe=observe,
             )
             serving.append(service)
-            reaping = asyncio.create_task(_reap(index, blobs, store))
+            reaper = Reaper(index.garbage, blobs)
+            syncer = Syncer(index.unsynced, blobs, store.commits)
+            if await index.unsynced.pending(1):  # of a process that ended between its answer and its sync
+                store.commits.unsynced_made.set()
+            background = [
+                asyncio.create_task(_go_on("reaping", lambda: reaper.run(store.garbage_made))),
+                asyncio.create_task(_go_on("syncing", lambda: syncer.run(store.commits.unsynced_made))),
+            ]
             try:
                 yield Node(index, blobs, store, accounts, service, recovered)
             finally:
-                reaping.cancel()
-                with suppress(asyncio.CancelledError):
-                    await reaping
+                for task in background:
+                    task.cancel()
+                await asyncio.wait(background)
                 await store.aclose()
+                await _last_sync(syncer)
         finally:
             await blobs.aclose()
     finally:
@@ -111,18 +121,25 @@ async def _take_slot(place: DataDirectory, slot: str) -> LocalBlobs:
             raise local("cannot open the blobs", error) from error
 
 
-async def _reap(index: Index, blobs: Blobs, store: Store) -> None:
-    """Reap for ever; a disk that fails now may work later, and garbage can wait."""
-    reaper = Reaper(index.garbage, blobs)
+async def _go_on(what: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Do background work for ever; a disk that fails now may work later, and this can wait."""
     while True:
         try:
-            await reaper.run(store.garbage_made)
+            await work()
         except OSError as error:
             if error.errno not in NO_SPACE:
-                _log.exception("reaping failed")
+                _log.exception(f"{what} failed")
             else:
-                _log.warning("reaping waits: the disk is full")
-            await asyncio.sleep(_REAPER_RETRY_S)
-        except Exception:  # noqa: BLE001 - nobody waits for the reaper; logged, and tried again
-            _log.exception("reaping failed")
-            await asyncio.sleep(_REAPER_RETRY_S)
+                _log.warning(f"{what} waits: the disk is full")
+            await asyncio.sleep(_BACKGROUND_RETRY_S)
+        except Exception:  # noqa: BLE001 - nobody waits for it; logged, and tried again
+            _log.exception(f"{what} failed")
+            await asyncio.sleep(_BACKGROUND_RETRY_S)
+
+
+async def _last_sync(syncer: Syncer) -> None:
+    """Make durable what was acknowledged and is not; what cannot be is left to the next start."""
+    try:
+        await syncer.finish()
+    except OSError as error:
+        _log.error("the last acknowledged writes of relaxed buckets may be lost", error=str(error))

@@ -21,7 +21,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from cybous3.server.admin.health import Check, Health
-from cybous3.server.admin.metrics import Metrics, process_metrics, render_all
+from cybous3.server.admin.metrics import Metrics, StoredMetrics, process_metrics, render_all
 from cybous3.server.admin.serving import AdminServer
 from cybous3.server.admin.web import admin_app
 from cybous3.server.app import discovery
@@ -31,6 +31,7 @@ from cybous3.server.app.front import Counting, open_port, tls_context
 from cybous3.server.app.lean import warm
 from cybous3.server.app.logs import FileSink, Sink, configure
 from cybous3.server.app.loop import Stop, run
+from cybous3.server.app.maintenance.state import state_of
 from cybous3.server.app.node import Node, open_node
 from cybous3.server.app.places import DataDirectory
 from cybous3.server.app.sockets import address_of, listen, listen_many
@@ -39,6 +40,7 @@ from cybous3.server.config.settings import ServerConfig
 from cybous3.server.edge.server import EdgeServer
 from cybous3.server.model.accounts import Credential
 from cybous3.server.service.service import Observation
+from cybous3.server.workers.recovery import Unsynced, recover_unsynced
 
 ShowRootKey = Callable[[Credential], None]
 
@@ -108,7 +110,7 @@ class Alone:
     async def start(self, node: Node) -> None:
         """See `Front`."""
         self._edge = await open_port(self._config, self._sockets, node.service)
-        self._counting.watch(self._edge)
+        self._counting.watch(self._edge, node.store.counts)
 
     async def warm(self) -> None:
         """See `Front`."""
@@ -218,11 +220,19 @@ async def _serve(config: ServerConfig, bound: _Bound, sink: Sink, show_root_key:
     stop.on_signals()
     front: Front = Alone(config, bound.s3) if config.workers == 1 else Workers(config, bound.s3, sink)
     async with _begun(front), open_node(config, front.slot, front.observe) as node:
-        _report(node)
+        _report(node, await recover_unsynced(node.index, node.blobs))
         await _ensure_root(config, node, show_root_key)
         instance = _describe(config, bound)
+        stored = StoredMetrics()
+
+        async def exposition() -> bytes:
+            try:
+                return front.metrics() + stored.render(await state_of(node.index))
+            except OSError:  # what the index cannot tell now must not hide what else is counted
+                return front.metrics()
+
         health = Health({"index": node.index.probe, "blobs": node.blobs.probe, **front.checks()})
-        admin = AdminServer(admin_app(health, front.metrics, stop.wish, instance.token), bound.admin)
+        admin = AdminServer(admin_app(health, exposition, stop.wish, instance.token), bound.admin)
         try:
             await front.start(node)
             await admin.start()
@@ -249,10 +259,16 @@ async def _begun(front: Front) -> AsyncIterator[None]:
         raise
 
 
-def _report(node: Node) -> None:
+def _report(node: Node, unsynced: Unsynced) -> None:
     found = node.recovered
     _log.info(
-        "recovered", unfinished_removed=found.unfinished, orphans_removed=found.orphans, marks_settled=found.settled
+        "recovered",
+        unfinished_removed=found.unfinished,
+        orphans_removed=found.orphans,
+        marks_settled=found.settled,
+        relaxed_kept=unsynced.kept,
+        relaxed_objects_lost=unsynced.objects_lost,
+        relaxed_uploads_lost=unsynced.uploads_lost,
     )
 
 

@@ -7,7 +7,7 @@ stands in a file, a process list or the output of `config show`.
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from cybous3.core.config import Field, choice, host_port, integer, number, text, texts
 
@@ -38,6 +38,7 @@ class ServerConfig:
     admin_listen: tuple[str, int] = ("127.0.0.1", 9001)
     workers: int = 1
     region: str = "us-east-1"
+    durability: Literal["strict", "relaxed", "none"] = "strict"
     tls_cert: Path | None = None
     tls_key: Path | None = None
     base_hosts: tuple[str, ...] = ()
@@ -78,6 +79,7 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("admin_listen", host_port, _DEFAULTS.admin_listen, "Address of the admin port (health, metrics)."),
     Field("workers", integer(1, 256), _DEFAULTS.workers, "Number of worker processes."),
     Field("region", _region, _DEFAULTS.region, "Region that clients sign for."),
+    Field("durability", choice("strict", "relaxed", "none"), _DEFAULTS.durability, "Durability of new buckets."),
     Field("tls_cert", _path, None, "Certificate chain (PEM) of the S3 port."),
     Field("tls_key", _path, None, "Private key (PEM) of the certificate."),
     Field("base_hosts", _host_names, (), "Host names under which BUCKET.HOST addresses a bucket."),

@@ -59,7 +59,8 @@ async def create_bucket(call: Call) -> Response:
             f"The {constraint} location constraint is incompatible for the region specific endpoint this request was "
             "sent to.",
         )
-    await call.store.index.buckets.create(Bucket(call.bucket, call.caller.id, call.region, call.now_ms))
+    bucket = Bucket(call.bucket, call.caller.id, call.region, call.now_ms, call.store.durability)
+    await call.store.index.buckets.create(bucket)
     return Response(200, [("location", f"/{call.bucket}")])
 
 

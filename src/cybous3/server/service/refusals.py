@@ -14,6 +14,8 @@ import structlog
 from cybous3.core.chunked.errors import ChunkError
 from cybous3.core.sigv4.errors import SignatureError
 from cybous3.core.uri import UriError
+from cybous3.server.meta.port import DamagedRecordError
+from cybous3.server.store import damage
 from cybous3.server.wire.errors import ERRORS, S3Error, render
 from cybous3.server.wire.message import Request, Response
 
@@ -22,6 +24,9 @@ _log = structlog.get_logger("cybous3.server.service")
 _BROKEN_OFF: Final = frozenset({"IncompleteBody", "RequestTimeout"})
 # Not every platform has quotas.
 _NO_SPACE: Final = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+
+# The medium fails or was made read-only: nothing was promised, and later it may work again.
+_OF_THE_MEDIUM: Final = frozenset({errno.EIO, errno.EROFS, errno.ENODEV, errno.ENXIO, errno.ETIMEDOUT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ _ROWS: Final[tuple[tuple[type[Exception], _Translation], ...]] = (
     (UriError, lambda _: Refusal(S3Error("InvalidURI"))),
     (ConnectionError, lambda _: Refusal(S3Error("IncompleteBody"), close=True)),
     (TimeoutError, lambda _: Refusal(S3Error("RequestTimeout"), close=True)),
+    (DamagedRecordError, lambda error: Refusal(damage.of_the_index(error), unforeseen=True)),
     (OSError, lambda error: Refusal(S3Error(_of_the_system(error)), unforeseen=error.errno not in _NO_SPACE)),
     (Exception, lambda _: Refusal(S3Error("InternalError"), unforeseen=True)),
 )
@@ -56,7 +62,9 @@ def _of_the_signature(error: SignatureError) -> S3Error:
 
 
 def _of_the_system(error: OSError) -> str:
-    return "InsufficientStorage" if error.errno in _NO_SPACE else "InternalError"
+    if error.errno in _NO_SPACE:
+        return "InsufficientStorage"
+    return "ServiceUnavailable" if error.errno in _OF_THE_MEDIUM else "InternalError"
 
 
 def refusal_of(error: Exception) -> Refusal:

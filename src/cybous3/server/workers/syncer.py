@@ -57,6 +57,11 @@ class Syncer:
         self._commits.counts.late_writes += total
         return total
 
+    async def finish(self) -> None:
+        """Make durable what still waits at an orderly end, if anything does. OSError."""
+        if self._unsynced.waiting():
+            await self.run_once()
+
     async def _waiting(self) -> list[str]:
         pending = await self._unsynced.pending(BATCH + len(self._failed))
         return [blob for blob in pending if blob not in self._failed]

@@ -1,0 +1,84 @@
+"""A data directory opened for looking after it: index and blobs, beside a running server or without one.
+
+Both have locks of their own, which every process takes for each change, so nothing here needs the server to stand
+still. Commands that must not run twice at once take turns by a lock file of their own.
+"""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from cybous3.core.errors import CybousError
+from cybous3.disk.files import SYSTEM
+from cybous3.disk.locks import locked
+from cybous3.server.app.accounts import ensure_index
+from cybous3.server.app.places import DataDirectory
+from cybous3.server.app.problems import local
+from cybous3.server.blobs.local.store import LocalBlobs, SlotTakenError
+from cybous3.server.meta.sqlite.index import SqliteIndex, open_sqlite
+
+
+class BusyError(CybousError):
+    """The same command works on this data directory already."""
+
+    exit_code: ClassVar[int] = 31
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a maintenance command works with."""
+
+    place: DataDirectory
+    index: SqliteIndex
+    blobs: LocalBlobs
+
+    def under_way(self, blob: str) -> bool:
+        """Return whether some process has published the blob and not finished its commit, or died there."""
+        incoming = self.place.blobs / "incoming"
+        return any((incoming / slot / blob).exists() for slot in SYSTEM.names(incoming))
+
+
+@contextmanager
+def taking_turns(place: DataDirectory, what: str) -> Iterator[None]:
+    """Hold the lock of the command `what` on this directory. BusyError, LocalError."""
+    try:
+        with locked(SYSTEM, place.root / f"{what}.lock", 0):
+            yield
+    except TimeoutError:
+        raise BusyError(f"another {what} works on the data directory {str(place.root)!r}") from None
+
+
+@asynccontextmanager
+async def opened(data: Path, what: str) -> AsyncIterator[Opened]:
+    """Open a data directory that exists, for the command `what`.
+
+    NoDataDirectoryError, BusyError, UnfinishedError, LocalError; and what the index says of itself when it is damaged.
+    """
+    ensure_index(data)
+    place = DataDirectory.at(data)
+    place.ensure_finished()
+    try:
+        index = await open_sqlite(place.index)
+    except OSError as error:
+        raise local("cannot open the index", error) from error
+    try:
+        blobs = open_blobs(place, what)
+        try:
+            yield Opened(place, index, blobs)
+        finally:
+            await blobs.aclose()
+    finally:
+        await index.aclose()
+
+
+def open_blobs(place: DataDirectory, what: str) -> LocalBlobs:
+    """Open the blobs of a data directory in a slot named for the command `what`. BusyError, LocalError."""
+    try:
+        return LocalBlobs(place.blobs, what, os.urandom)
+    except SlotTakenError:
+        raise BusyError(f"another {what} works on the data directory {str(place.root)!r}") from None
+    except OSError as error:
+        raise local("cannot open the blobs", error) from error
