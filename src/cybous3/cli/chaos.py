@@ -7,6 +7,7 @@ from cybous3.cli.shell import Entry, LazyGroup
 CHAOS: dict[str, Entry] = {
     "crash": Entry("cybous3.cli.chaos_crash:crash", "Cut the power at every system call, and read everything back."),
     "faults": Entry("cybous3.cli.chaos_faults:faults", "Say what this machine can inject, and why not."),
+    "linear": Entry("cybous3.cli.chaos_linear:linear", "Look for an order that explains every concurrent answer."),
     "run": Entry("cybous3.cli.chaos_run:run_command", "Run a scenario: load, faults, and a verdict."),
     "scenarios": Entry("cybous3.cli.chaos_faults:scenarios", "List the scenarios that come with the program."),
     "soak": Entry("cybous3.cli.chaos_soak:soak_command", "Load and break a server for minutes; watch it stay flat."),

@@ -30,6 +30,7 @@ from cybous3.lab.chaos.client import Attempted, attempt, fetch, listing, open_on
 from cybous3.lab.chaos.errors import CouldNotBegin
 from cybous3.lab.chaos.faults import clock as clocks
 from cybous3.lab.chaos.faults.registry import FAULTS, check_possible, preloads
+from cybous3.lab.chaos.faults.wire import wire_of
 from cybous3.lab.chaos.gate import Gate
 from cybous3.lab.chaos.injecting import Injector
 from cybous3.lab.chaos.load import Client, Crew, Ledger, Record, named, read_and_judge
@@ -84,8 +85,16 @@ def run(scenario: Scenario, around: Around) -> Verdict:
 def _site(scenario: Scenario, around: Around, stack: ExitStack) -> Site:
     """Make the surroundings, the server started; all of it is undone by `stack`."""
     site = Site(around.scratch, scenario.target.endpoint, blast=scenario.blast)
-    if not scenario.target.own:
-        return site
+    if scenario.target.own:
+        _serve(scenario, around, site, stack)
+    if "wire" in preloads(scenario):
+        site.wire = stack.enter_context(wire_of(scenario, site.endpoint))
+        site.endpoint = site.wire.endpoint
+    return site
+
+
+def _serve(scenario: Scenario, around: Around, site: Site, stack: ExitStack) -> None:
+    """Start the server of the run, on its own disk and by its own clock where the scenario has them."""
     folder = stack.enter_context(data_disk(scenario.target.disk, around.scratch))
     environment = dict(around.environment)
     if "clock" in preloads(scenario):
@@ -104,7 +113,6 @@ def _site(scenario: Scenario, around: Around, stack: ExitStack) -> Site:
     site.server, site.endpoint = server, server.endpoint
     stack.callback(server.kill)
     server.start()
-    return site
 
 
 class _Run:
@@ -126,7 +134,8 @@ class _Run:
 
     @property
     def _direct(self) -> str:
-        return self.site.server.endpoint if self.site.server is not None else self.site.endpoint
+        """Where the run's own questions go: past any proxy."""
+        return self.site.server.endpoint if self.site.server is not None else self.scenario.target.endpoint
 
     def clock(self) -> float:
         """Return the seconds since the run began."""

@@ -8,6 +8,7 @@ The document itself is kept beside the value: a shrunken scenario is a changed d
 """
 
 import ipaddress
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ OPERATIONS: Final = ("put", "overwrite", "get", "delete", "list", "multipart", "
 
 DURABILITIES: Final = ("strict", "relaxed", "none")
 SEED_MAX: Final = 2**63 - 1
+_STEP: Final = re.compile(r"([0-9]{1,4}) ([a-z]+) ([0-9]{1,9}) ([0-9]{1,10})")
 
 Table = dict[str, Callable[[object], Any]]
 
@@ -244,13 +246,12 @@ def _steps(value: object) -> tuple[Step, ...]:
 
 
 def _step(line: str) -> Step:
-    client, _, rest = line.partition(" ")
-    kind, *numbers = rest.split()
-    if kind not in OPERATIONS or len(numbers) != 2 or not all(n.isdigit() for n in (client, *numbers)):  # noqa: PLR2004  # key and size
+    match = _STEP.fullmatch(line)
+    if match is None or match[2] not in OPERATIONS:
         raise BadScenario(
             f"not a step: {line!r}", hint='a step is "CLIENT OPERATION KEY BYTES", such as "0 put 3 4096"'
         )
-    return Step(int(client), kind, int(numbers[0]), int(numbers[1]))
+    return Step(int(match[1]), match[2], int(match[3]), int(match[4]))
 
 
 _MANY: Final = 10_000_000

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cybous3.lab.chaos.errors import CannotInject
+from cybous3.lab.chaos.proxy.wire import Wire
 from cybous3.lab.chaos.scenario import Blast, Disk
 from cybous3.lab.chaos.serving import OwnServer
 
@@ -25,7 +26,7 @@ class Site:
     server: OwnServer | None = None
     disk: Path | None = None  # of the server's data, where it is a small file system of its own
     clock: Path | None = None  # what the server's clock is read from
-    wire: object | None = None  # the proxy between the load and the server
+    wire: Wire | None = None  # the proxy between the load and the server
     clients: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
     blast: Blast = field(default_factory=Blast)
 

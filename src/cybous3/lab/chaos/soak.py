@@ -1,7 +1,7 @@
 """A soak: minutes of mixed load with faults drawn from a seed, and every process watched for what it gathers.
 
-Everything is judged as in any run. A soak is a scenario that is drawn instead of written: the same seed draws the same faults at the same times. Between
-faults there is peace, so that the steady state is seen to come back again and again.
+Everything is judged as in any run. A soak is a scenario that is drawn instead of written: the same seed draws the same
+faults at the same times. Between faults there is peace, so that the steady state is seen to come back again and again.
 """
 
 import random

@@ -5,12 +5,13 @@ from typing import Final
 
 from cybous3.lab.chaos.description import Catalogue
 from cybous3.lab.chaos.errors import CannotInject
-from cybous3.lab.chaos.faults import clock, disk, process, stored
+from cybous3.lab.chaos.faults import clock, disk, process, stored, wire
 from cybous3.lab.chaos.faults.port import Fault
 from cybous3.lab.chaos.scenario import Scenario
 
 FAULTS: Final[Mapping[str, Fault]] = {
-    fault.description.name: fault for fault in (*process.FAULTS, *disk.FAULTS, *stored.FAULTS, *clock.FAULTS)
+    fault.description.name: fault
+    for fault in (*process.FAULTS, *disk.FAULTS, *stored.FAULTS, *clock.FAULTS, *wire.FAULTS)
 }
 CATALOGUE: Final[Catalogue] = {name: fault.description for name, fault in FAULTS.items()}
 
