@@ -98,6 +98,39 @@ def impure_calls(module: Module) -> Iterator[int]:
             yield node.lineno
 
 
+_FILE_CALLS = {"rename", "renames", "replace", "link", "fsync", "fdatasync", "sync", "truncate", "ftruncate", "pwrite"}
+_FILE_FLAGS = {"O_CREAT", "O_WRONLY", "O_RDWR"}
+_FILE_METHODS = {"write_text", "write_bytes", "touch", "hardlink_to", "mkstemp", "NamedTemporaryFile"}
+
+
+def raw_file_calls(module: Module) -> Iterator[int]:
+    """Files are made, named and synced through cybous3.disk, whose promises are written down and put to the test."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Attribute) and node.attr in _FILE_FLAGS:
+            yield node.lineno
+        if isinstance(node, ast.Call) and (_of_os(node) or _of_a_path(node) or _opens_for_writing(node)):
+            yield node.lineno
+
+
+def _of_os(call: ast.Call) -> bool:
+    function = call.func
+    return isinstance(function, ast.Attribute) and _called(function.value) == "os" and function.attr in _FILE_CALLS
+
+
+def _of_a_path(call: ast.Call) -> bool:
+    """Whether this is a method of Path that changes a file; `str.replace` and `Files.rename` take two arguments."""
+    if not isinstance(call.func, ast.Attribute):
+        return False
+    one = len(call.args) == 1 and not call.keywords
+    return call.func.attr in _FILE_METHODS or (one and call.func.attr in {"replace", "rename"})
+
+
+def _opens_for_writing(call: ast.Call) -> bool:
+    given = [*call.args, *(keyword.value for keyword in call.keywords)]
+    modes = [each.value for each in given if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    return _called(call) in {"open", "FileIO"} and any(re.fullmatch(r"[rwaxbt+]*[wax+][bt+]*", mode) for mode in modes)
+
+
 def dynamic_imports(module: Module) -> Iterator[int]:
     """Nobody imports by a computed name: no contract would see it."""
     for node in ast.walk(module.tree):
