@@ -6,7 +6,7 @@ sync covered, everything), the rest leave some of it.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -54,7 +54,7 @@ def some(recording: Recording, mode: Mode, count: int, seed: int, habit: Habit =
     return sorted(cuts, key=lambda cut: cut.before)
 
 
-def every(first: int, last: int, mode: Mode, seed: int, habit: Habit = Habit.POSIX) -> list[Cut]:
-    """Return cuts at every place from `first` to `last`: of power three at each, the extremes and one between."""
+def every(places: Iterable[int], mode: Mode, seed: str, habit: Habit = Habit.POSIX) -> list[Cut]:
+    """Return cuts at all these places: of power three at each, the extremes and one between."""
     lefts: Sequence[Left] = (Left.NOTHING, Left.EVERYTHING, Left.SOME) if mode is Mode.POWER else (Left.EVERYTHING,)
-    return [Cut(place, left, f"{seed}/{place}", habit) for place in range(first, last + 1) for left in lefts]
+    return [Cut(place, left, f"{seed}/{place}", habit) for place in places for left in lefts]

@@ -122,7 +122,7 @@ def record(target: Target, script: Script, folder: Path, *, linger_s: float = 0.
     place = Place(folder, free_port(), KEY)
     launch = target.launch(place)
     said = folder / "server.log"
-    process = spawn([*words, *launch.command], {**launch.environment, **environment}, said)
+    process = spawn([*words, *target.tracing, *launch.command], {**launch.environment, **environment}, said)
     stage = Stage(target, place)
     try:
         if not answers(process, place.port):

@@ -50,7 +50,8 @@ class Opened:
 class Target:
     """One server. `full`: metadata, ETags, listings and uploads are compared too, and leaks are looked for.
 
-    `plain`: its files lie below `{data}/BUCKET/KEY` as they are, and are read without starting it.
+    `plain`: its files lie below `{data}/BUCKET/KEY` as they are, and are read without starting it. `tracing`: further
+    options of strace while it is recorded, as those that let calls fail.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Target:
     plain: bool = False
     durability: str = "strict"
     environment: Mapping[str, str] = field(default_factory=dict)
+    tracing: tuple[str, ...] = ()
 
     def launch(self, place: Place) -> Launch:
         """Return how to start it over `place.folder / "data"`."""
