@@ -13,7 +13,10 @@ import click
 from cybous3.cli.options import Session, session_options
 from cybous3.cli.output import printable
 from cybous3.cli.server_config import config
-from cybous3.cli.server_names import NAME, named, settings_of
+from cybous3.cli.server_keeping import Place
+from cybous3.cli.server_keeping import commands as keeping
+from cybous3.cli.server_names import NAME, by_name, data_of, named, settings_of
+from cybous3.cli.server_state import lines_of
 from cybous3.core.config import Setting
 from cybous3.server.app import control
 from cybous3.server.config.settings import FIELDS, ROOT_ACCESS_KEY
@@ -31,6 +34,8 @@ def group() -> None:
 
 
 group.add_command(config)
+for _one in keeping(Place(NAME, by_name)):
+    group.add_command(_one)
 
 
 def _setting_options(command: "Callable[..., Any]") -> "Callable[..., Any]":
@@ -149,8 +154,14 @@ def _flags_of(arguments: list[str]) -> dict[str, str]:
 @NAME
 @session_options(vault=False)
 def status(session: Session, name: str) -> int:
-    """Tell whether the server runs: exit code 0 running, 3 stopped, 4 unknown."""
+    """Tell whether the server runs and how safe its data is: exit code 0 running, 3 stopped, 4 unknown."""
+    import asyncio  # noqa: PLC0415  # only this command needs it
+
+    from cybous3.server.app.maintenance.state import look  # noqa: PLC0415  # likewise
+
     found = control.status(named(name))
+    default = settings_of(named(name), {})["durability"].value
+    kept = asyncio.run(look(data_of(name)))
     data: dict[str, object] = {
         "name": name,
         "state": found.state,
@@ -165,7 +176,8 @@ def status(session: Session, name: str) -> int:
         lines += [f"  S3     {found.instance.endpoint}", f"  admin  {found.instance.admin_url}"]
         lines += [f"  data   {found.instance.data}", f"  pid    {found.instance.pid}"]
     lines += [f"  {reason}" for reason in found.reasons]
-    session.out.result(data, lines)
+    lines += [f"  durability of new buckets: {default}", *(f"  {line}" for line in lines_of(kept))]
+    session.out.result({**data, "durability": default, "stored": kept.as_json()}, lines)
     return _EXIT[found.state]
 
 

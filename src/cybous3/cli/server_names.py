@@ -2,8 +2,10 @@
 
 import os
 import re
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any, Final
 
 import click
 
@@ -32,3 +34,21 @@ def settings_of(place: Named, flags: Mapping[str, str | None]) -> dict[str, Sett
     # Fixed, so that `server logs` and a failing start know where to look.
     settings["log_file"] = Setting(place.log_file, "default")
     return settings
+
+
+def data_of(name: str) -> Path:
+    """Return the data directory of the named server: of its last start, else what its settings say. ConfigError."""
+    place = named(name)
+    last, _ = place.remembered()
+    data: Path = settings_of(place, {})["data"].value
+    return last if last != place.default_data else data
+
+
+def by_name(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command that works on `data` the name of a server instead."""
+
+    @wraps(function)
+    def command(session: Any, name: str, **kwargs: Any) -> Any:  # noqa: ANN401  # click passes what the options say
+        return function(session, data=data_of(name), **kwargs)
+
+    return command

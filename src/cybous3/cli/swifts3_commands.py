@@ -14,6 +14,9 @@ import click
 
 from cybous3.cli.options import Session, session_options
 from cybous3.cli.output import Out, printable
+from cybous3.cli.server_keeping import Place
+from cybous3.cli.server_keeping import commands as keeping
+from cybous3.cli.server_state import lines_of
 from cybous3.server.config.settings import FIELDS
 
 if TYPE_CHECKING:
@@ -73,7 +76,7 @@ def serve(file: Path | None, **flags: str | None) -> None:
     run_server(loaded.config, show_root_key, loaded.strays)
 
 
-# --- users and keys
+# --- whose data
 
 _DATA = click.option(
     "--data",
@@ -82,6 +85,24 @@ _DATA = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="The server's data directory.",
 )
+
+for _one in keeping(Place(_DATA, lambda function: function)):
+    swifts3.add_command(_one)
+
+
+@swifts3.command()
+@_DATA
+@session_options(vault=False)
+def status(session: Session, data: Path) -> None:
+    """Tell how safe what is stored is: buckets that are not strict, damaged objects, the last scrub."""
+    from cybous3.server.app.maintenance.state import look  # noqa: PLC0415  # only this command needs it
+
+    found = asyncio.run(look(data))
+    session.out.result(found.as_json(), lines_of(found))
+
+
+# --- users and keys
+
 _BUCKETS = click.option("--bucket", "buckets", multiple=True, help="Limit the key to this bucket; may be repeated.")
 _ACCESS_KEY = click.option("--access-key", help="The access key; made if not given.")
 _SECRET_KEY = click.option("--secret-key", help='The secret key, or "-" for standard input; made if not given.')

@@ -6,12 +6,14 @@ ended no server begins on this directory.
 """
 
 import asyncio
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from cybous3.core.errors import CybousError
 from cybous3.disk.files import NO_HARD_LINKS, SYSTEM
 from cybous3.server.app.accounts import NoDataDirectoryError
 from cybous3.server.app.maintenance import plan
@@ -20,8 +22,10 @@ from cybous3.server.app.maintenance.plan import Loss
 from cybous3.server.app.places import DataDirectory
 from cybous3.server.app.problems import local
 from cybous3.server.blobs.port import Blobs, DamagedBlobError
+from cybous3.server.meta.sqlite.index import open_sqlite
 from cybous3.server.meta.sqlite.rebuild import build
 from cybous3.server.meta.sqlite.salvage import Salvaged, salvage
+from cybous3.server.meta.sqlite.snapshot import snapshot
 from cybous3.server.model.accounts import AccessKey, User
 from cybous3.server.model.buckets import Bucket
 from cybous3.server.model.objects import ObjectRecord
@@ -31,6 +35,8 @@ from cybous3.server.workers.verify import Pace, verdict_on
 
 _LOG: Final = "-wal"
 _SHARED: Final = "-shm"
+_DOOMED_MAX: Final = 10_000_000
+_NEVER_S: Final = 1e12  # a time at which no hold of a backup holds any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +84,15 @@ def _begun(place: DataDirectory) -> bool:
 
 async def _rebuild(place: DataDirectory, region: str, on_progress: OnProgress) -> Rebuilt:
     old = await asyncio.to_thread(salvage, place.index)
-    losses = [Loss(lost.kind, lost.name, lost.reason) for lost in old.lost]
+    losses = [Loss(lost.kind, lost.name, lost.reason) for lost in old.lost if lost.kind != "file"]
+    doomed = await _doomed(place, losses)
     if not SYSTEM.exists(place.index):
         losses.append(Loss("index", str(place.index), "it is gone: small objects, users and keys lived in it alone"))
     blobs = open_blobs(place, "rebuild")
     try:
         read = await _read_labels(blobs, losses, on_progress)
+        for blob in doomed:
+            read.pop(blob, None)
         gathered = _Gathered(old, read, region)
         gathered.weigh(losses)
         await gathered.prove(blobs, losses)
@@ -104,6 +113,30 @@ async def _rebuild(place: DataDirectory, region: str, on_progress: OnProgress) -
     )
 
 
+async def _doomed(place: DataDirectory, losses: list[Loss]) -> Sequence[str]:
+    """Return the blobs of which the old index still knows that nothing refers to them: what was deleted stays so.
+
+    Asked of a copy, as far as SQLite can make sense of it. They stay where they are, for `fsck --remove-orphans`.
+    """
+    if not SYSTEM.exists(place.index):
+        return ()
+    scratch = place.root / "rebuild.scratch"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(mode=0o700)
+    try:
+        await asyncio.to_thread(snapshot, place.index, scratch / "index.sqlite")
+        index = await open_sqlite(scratch / "index.sqlite", clock=lambda: _NEVER_S)
+        try:
+            return await index.garbage.due(_DOOMED_MAX)
+        finally:
+            await index.aclose()
+    except (OSError, CybousError) as error:
+        losses.append(Loss("queue", "deleted blobs", f"some may come back as what they were: {error}"))
+        return ()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
 async def _read_labels(blobs: Blobs, losses: list[Loss], on_progress: OnProgress) -> dict[str, Label | None]:
     """Return every blob that is there with its label, None where that cannot be read."""
     found: dict[str, Label | None] = {}
@@ -114,7 +147,8 @@ async def _read_labels(blobs: Blobs, losses: list[Loss], on_progress: OnProgress
             continue
         except (DamagedBlobError, labels.LabelError) as error:
             found[blob] = None
-            losses.append(Loss("blob", blob, f"what it says of itself cannot be read: {error}"))
+            reason = error.reason if isinstance(error, DamagedBlobError) else str(error)
+            losses.append(Loss("blob", blob, f"what it says of itself cannot be read: {reason}"))
         on_progress(len(found))
     return found
 
