@@ -98,6 +98,9 @@ class Reopening(InProcess):
             answered = None
         if closing:
             self.close_and_open()
+        # Commits keep their order: when a later one is done, the broken-off one has happened or never will.
+        assert asked.create_bucket("later").status == 200
+        assert asked.delete_bucket("later").status == 204
         self.broken_off[self.settle(step, answered)] += 1
 
 

@@ -47,8 +47,8 @@ class OverHttp(Machine):
         return {"server": self.wired}
 
     def teardown(self) -> None:
-        super().teardown()
-        self.caller.close()
+        with self.caller:
+            super().teardown()
 
 
 class Killed(OverHttp):

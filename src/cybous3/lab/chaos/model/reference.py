@@ -8,7 +8,7 @@ own sense, the upload, its parts, and last the condition on what is there, which
 import re
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from itertools import pairwise
 from typing import Concatenate, Final, ParamSpec
@@ -140,7 +140,10 @@ class Reference:
     def copy(
         self, source: Place, place: Place, metadata: Metadata | None, condition: Condition, source_match: str | None
     ) -> Outcome:
-        """See the port. `metadata` None: the source's, which onto itself would change nothing and is refused."""
+        """See the port. `metadata` None: the source's, which onto itself would change nothing and is refused.
+
+        Onto itself an object keeps its ETag and parts, also one of several (Amazon's would be put together anew).
+        """
         self._objects(place.bucket)
         thing = self._thing(source)
         if source_match is not None and source_match != thing.etag:
@@ -148,20 +151,23 @@ class Reference:
         if metadata is None and source == place:
             raise Refused(400, "InvalidRequest")
         made = Thing(thing.body, md5(thing.body), thing.metadata if metadata is None else metadata)
+        if source == place:
+            made = replace(made, etag=thing.etag, parts=thing.parts)
         return self._write(place, made, condition)
 
     @_refusals
     def list(self, bucket: str, prefix: str, delimiter: str, after: str, limit: int) -> Outcome:
-        """See the port. Keys and common prefixes in one order, by their UTF-8."""
+        """See the port. Keys and common prefixes in one order, by their UTF-8.
+
+        A common prefix shows if any of its keys lies behind `after`, unless `after` is this very prefix.
+        """
         items: dict[str, Item] = {}
         for key, thing in sorted(self._objects(bucket).items(), key=lambda item: item[0].encode()):
-            if not key.startswith(prefix) or key.encode() <= after.encode():
+            rolled = _rolled(key, prefix, delimiter)
+            if not key.startswith(prefix) or key.encode() <= after.encode() or (rolled and rolled == after):
                 continue
-            rest = key[len(prefix) :]
-            if delimiter and delimiter in rest:
-                rolled = prefix + rest[: rest.index(delimiter) + len(delimiter)]
-                if rolled.encode() > after.encode():
-                    items[rolled] = ("prefix", rolled)
+            if rolled:
+                items[rolled] = ("prefix", rolled)
             else:
                 items[key] = ("key", key, thing.etag, str(len(thing.body)))
         ordered = [items[name] for name in sorted(items, key=str.encode)]
@@ -284,6 +290,12 @@ def _chosen(upload: Upload, parts: Sequence[tuple[int, str]]) -> list[bytes]:
     if any(len(body) < PART_BYTES_MIN for body in bodies[:-1]):
         raise Refused(400, "EntityTooSmall")
     return bodies
+
+
+def _rolled(key: str, prefix: str, delimiter: str) -> str:
+    """Return the common prefix that a key is listed as, "" if it is listed as itself."""
+    cut = key.find(delimiter, len(prefix)) if delimiter else -1
+    return "" if cut < 0 else key[: cut + len(delimiter)]
 
 
 def _bounds(span: str | None, size: int) -> tuple[int, int] | None:
