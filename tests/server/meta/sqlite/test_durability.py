@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from cybous3.server.meta.sqlite import accounts
+from cybous3.server.meta.sqlite.check import check
 from cybous3.server.meta.sqlite.errors import BrokenIndexError
 from cybous3.server.meta.sqlite.index import LOG_BYTES, open_sqlite
-from cybous3.server.meta.sqlite.schema import MIGRATIONS, IndexTooNewError
+from cybous3.server.meta.sqlite.schema import MIGRATIONS, IndexTooNewError, IndexTooOldError
 from cybous3.server.model.objects import ALWAYS, WriteCondition
 from cybous3.server.wire.errors import S3Error
 from tests.contracts.values import BUCKET, OWNER, access_key, blob, in_blobs, record, user
@@ -198,3 +199,23 @@ async def test_a_probe_that_reads_less_than_it_wrote_fails(tmp_path: Path, monke
     with pytest.raises(BrokenIndexError, match="acknowledged 1"):
         await index.probe()
     await index.aclose()
+
+
+async def test_an_index_of_schema_1_is_taken_over_unless_it_has_objects(tmp_path: Path) -> None:
+    for name, statement in (("empty.db", ""), ("full.db", "INSERT INTO blobs (id) VALUES (x'00');")):
+        connection = sqlite3.connect(tmp_path / name)
+        connection.executescript(MIGRATIONS[0])
+        connection.execute("INSERT INTO users VALUES ('u', 'anna', 'Anna', '', 1)")
+        connection.execute("INSERT INTO access_keys VALUES ('KEY', 'u', x'00', 1, NULL)")
+        connection.execute("INSERT INTO buckets (name, owner, region, created_ms) VALUES ('old', 'u', 'r', 1)")
+        connection.commit()
+        connection.execute("PRAGMA user_version = 1")
+        connection.executescript(statement)
+        connection.close()
+    index = await open_sqlite(tmp_path / "empty.db")
+    assert (await index.buckets.get("old")).durability == "strict"
+    await index.objects.put(record("key", bucket="old"), ALWAYS)
+    await index.aclose()
+    assert check(tmp_path / "empty.db") == []
+    with pytest.raises(IndexTooOldError, match="schema 1"):
+        await open_sqlite(tmp_path / "full.db")

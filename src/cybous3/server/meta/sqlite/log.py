@@ -20,10 +20,12 @@ File format: SQLite, "WAL-mode File Format", §1 "The Main WAL File": a header o
 
 import os
 import struct
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from cybous3.disk.files import data_sync
 from cybous3.server.meta.sqlite.errors import BrokenIndexError
 
 PAGE_BYTES: Final = 4096
@@ -117,7 +119,7 @@ def make_durable(log: Path, last: int) -> None:
         behind = HEADER_BYTES + last * FRAME_BYTES
         if os.fstat(fd).st_size > behind:
             _write(fd, bytes(FRAME_HEADER_BYTES), behind)
-        os.fsync(fd)
+        data_sync(sys.platform)(fd)
     finally:
         os.close(fd)
 

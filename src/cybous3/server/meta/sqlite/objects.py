@@ -236,8 +236,8 @@ def _place_layout(
 
 
 def _place_content(connection: sqlite3.Connection, data: bytes | None, old: int | None) -> int | None:
-    if data is not None and old is not None:
-        connection.execute("UPDATE contents SET data = ? WHERE id = ?", (data, old))
+    update = "UPDATE contents SET data = ? WHERE id = ?"
+    if data is not None and old is not None and connection.execute(update, (data, old)).rowcount:
         return old
     if data is not None:
         return connection.execute("INSERT INTO contents (data) VALUES (?)", (data,)).lastrowid
