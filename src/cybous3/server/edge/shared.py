@@ -60,7 +60,7 @@ class Shared:
 
     handler: Handler
     limits: Limits
-    threads: Executor  # for sendfile
+    threads: Executor  # for what waits for a disk: files that are sent
     pool: BufferPool
     outbox: Outbox
     secure: bool = False
