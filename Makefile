@@ -41,6 +41,10 @@ lint: dev ## ruff, all rules (make fix repairs what it can)
 bench: dev ## count the work of every operation, compare with what is stored (UPDATE=1 stores), and time a few
 	@$(PY) tools/bench.py $${UPDATE:+--update}
 
+chaos: dev ## break our own server in every shipped way, then soak it for ten minutes (SOAK=minutes)
+	@sh tools/debian.sh --soft strace libfaketime
+	@$(PY) tools/chaos.py $${SOAK:+--soak "$$SOAK"}
+
 fix: dev ## format, and repair what lint can repair
 	@$(PY) -m ruff check --fix $(PATHS) || true
 	@$(PY) -m ruff format $(PATHS)
@@ -81,4 +85,4 @@ run:
 dev:
 	@sh tools/setup.sh dev
 
-.PHONY: help demo test quick check format lint bench fix types floors generate generated docs cover pins clean run dev
+.PHONY: help demo test quick check format lint bench chaos fix types floors generate generated docs cover pins clean run dev

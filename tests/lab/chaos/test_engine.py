@@ -173,8 +173,8 @@ def test_an_endpoint_that_runs_already_is_loaded_and_left_as_it_was(tmp_path: Pa
 
 
 def test_a_planted_defect_is_found(tmp_path: Path) -> None:
-    """The server of this test forgets an acknowledged object after its restart."""
-    environment = {"PYTHONPATH": str(ROOT / "tests/support/planted"), "PLANTED": str(tmp_path / "lives")}
+    """The server of this test forgets acknowledged objects after its restart."""
+    environment = {"PYTHONPATH": str(ROOT / "tests/support/planted"), "PLANTED": "yes"}
     text = SHORT + "[[faults]]\nname = 'process.kill'\non = 'server'\nat = '20 operations'\nfor = '10ms'\n"
     verdict = ran(
         text.replace("sizes", "mix = { put = 80, get = 20 }\nkeys = 50\nsizes"), tmp_path, environment=environment

@@ -1,6 +1,7 @@
-"""A server with a defect: after its first restart it forgets one acknowledged object of the first client's.
+"""A server with a defect: after its first restart it forgets every third object that the first client was told is stored.
 
-Python imports this by itself when the folder is on its path. `PLANTED` names a file that counts the server's lives.
+Python imports this by itself when the folder is on its path. It does nothing unless `PLANTED` is set; the lives of a
+server are counted beside its data.
 """
 
 import os
@@ -8,8 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-_LIVES = os.environ.get("PLANTED")
-_FORGOTTEN = 2  # which put of a later life is acknowledged and dropped
+_EVERY = 3  # of so many puts of a later life one is acknowledged and dropped
 
 
 def _plant(lives: int) -> None:
@@ -21,15 +21,15 @@ def _plant(lives: int) -> None:
         record = await put(self, spec, *more, **named)
         if "/c0/" in spec.key:
             done[0] += 1
-            if lives > 1 and done[0] == _FORGOTTEN:
+            if lives > 1 and done[0] % _EVERY == 1:
                 await self.delete(spec.bucket, spec.key)
         return record
 
     Store.put = forgetful  # type: ignore[assignment,method-assign]  # that is the defect
 
 
-if _LIVES and "serve" in sys.orig_argv:
-    _file = Path(_LIVES)
+if os.environ.get("PLANTED") and "serve" in sys.orig_argv:
+    _file = Path(sys.orig_argv[sys.orig_argv.index("--data") + 1]).with_suffix(".lives")
     _count = int(_file.read_text()) + 1 if _file.exists() else 1
     _file.write_text(str(_count))
     _plant(_count)

@@ -21,6 +21,7 @@ from typing import Final
 from cybous3.client.stores.connect import Access, open_buckets, open_store
 from cybous3.client.stores.errors import NotFound, StoreError
 from cybous3.client.stores.port import Buckets, each_entry
+from cybous3.client.stores.retry import Policy
 from cybous3.client.stores.s3.connection import Timeouts
 from cybous3.client.stores.s3.store import S3Store
 from cybous3.core.sigv4.credentials import Credentials
@@ -123,7 +124,9 @@ class _Run:
         self._zero = time.monotonic()
         self.began = time.time()
         keys = site.server.root if site.server is not None else around.credentials
-        self.access = Access(self._direct, keys, scenario.target.region, timeouts=Timeouts(5.0, 15.0))
+        self.access = Access(
+            self._direct, keys, scenario.target.region, timeouts=Timeouts(5.0, 15.0), policy=Policy(attempts_max=3)
+        )
         self.bucket = stack.enter_context(_bucket(self.access, keep=site.server is not None))
         self.ledger = Ledger(scenario.seed, scenario.blast.prefix, self.clock)
         self.prober = open_once(self.access, self.bucket)

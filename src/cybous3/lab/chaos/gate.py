@@ -39,6 +39,11 @@ class Gate:
             self._stopped = True
             self._changed.notify_all()
 
+    def pause(self, seconds: float) -> None:
+        """Wait, but no longer than the load lasts."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped, seconds)
+
     @property
     def stopped(self) -> bool:
         """Whether the load was told to end."""

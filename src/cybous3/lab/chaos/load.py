@@ -23,7 +23,8 @@ from cybous3.lab.chaos.scenario import Load, Scenario, Step
 _FIRST_WAIT_S: Final = 0.05
 _WAIT_S_MAX: Final = 1.0
 # A client that was refused a connection does not spend the rest of its plan on a server that is away.
-_AFTER_ERROR_S: Final = 0.1
+_AFTER_ERROR_S: Final = 0.05
+_PAUSE_S_MAX: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,13 +219,15 @@ class Crew:
         return [iter([step for step in every if step.client == client.number]) for client in self._clients]
 
     def _run(self, client: Client, steps: Iterator[Step]) -> None:
+        errors = 0  # in a row
         try:
             for step in steps:
                 number = self._gate.enter()
                 if number is None:
                     return
-                if self._one(client, step, number):
-                    time.sleep(_AFTER_ERROR_S)
+                errors = errors + 1 if self._one(client, step, number) else 0
+                if errors:
+                    self._gate.pause(min(_PAUSE_S_MAX, _AFTER_ERROR_S * 2.0 ** (errors - 1)))
         except BaseException as error:  # noqa: BLE001  # a defect of the load must end the run, not a thread of it
             self._defects.append(error)
             self._gate.stop()
