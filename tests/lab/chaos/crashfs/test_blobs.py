@@ -175,10 +175,10 @@ async def test_every_cut_of_a_life(kind: Kind) -> None:
     for at in range(1, total + 1):
         files, world = await died(base, kind, at)
         for index in world.indexes():
-            for seed in SEEDS:
+            for seed in SEEDS if kind is as_it_is else SEEDS[:5]:
                 await judge(kind(files.after(seed)), world, index)
         await judge(kind(files.killed()), world, world.index)
-    print(f"{total} crash points of local blobs, {len(SEEDS)} ways each")  # noqa: T201  # the count is a result
+    print(f"{total} crash points of local blobs, {len(SEEDS)} ways at most each")  # noqa: T201  # the count is a result
     assert total >= 40
 
 
@@ -187,11 +187,11 @@ async def test_every_cut_of_the_recovery_after_a_cut(kind: Kind) -> None:
     """A start that dies on its way leaves the next one no worse off."""
     base = await prepared()
     points = 0
-    for at in range(1, len(await calls_of(base, kind)) + 1, 4):
+    for at in range(1, len(await calls_of(base, kind)) + 1, 5):
         files, world = await died(base, kind, at)
         for seed in (1, 5):
             points += await cut_recoveries(files, world, kind, seed)
-    assert points >= 80
+    assert points >= 60
 
 
 async def cut_recoveries(files: CrashFiles, world: World, kind: Kind, seed: int) -> int:
@@ -215,7 +215,7 @@ async def test_every_cut_of_the_first_start() -> None:
     await LocalBlobs(ROOT, "w0", entropy, files=first).aclose()
     total = len(first.log)
     assert total >= 256
-    for at in range(1, total + 1, 5):
+    for at in range(1, total + 1, 9):
         files = CrashFiles(ROOT)
         files.crash(at=at)
         with suppress(PowerCut):

@@ -15,7 +15,7 @@ from cybous3.client.keys.config import SealedConfig
 from cybous3.client.keys.device import Places
 from cybous3.client.keys.home import Home
 from cybous3.client.keys.kernel import KernelSession
-from cybous3.client.keys.login import forget, login_with_words
+from cybous3.client.keys.login import Unlocked, _open_with_seed, forget
 from cybous3.client.keys.state import State, _prepare
 from cybous3.client.stores.documents import BucketDocuments
 from cybous3.client.stores.errors import NotFound
@@ -72,6 +72,11 @@ class Story(Protocol):
     def judge(self, found: CrashFiles, notes: Notes) -> None: ...
 
 
+def login(there: Places) -> Unlocked:
+    """Log in with the seed of the words: to derive it anew a thousand times would prove nothing more."""
+    return _open_with_seed(there, MINE.seed)
+
+
 def places(files: CrashFiles) -> Places:
     home = Home(ROOT / "me" / "config" / "cybs3", files)
     return Places(home, KernelSession(home.label, None), os.urandom, keyring_allowed=False)
@@ -81,7 +86,7 @@ class LoginAndProfiles:
     """Words are given, profiles come and go: the configuration is the one before or the one after."""
 
     def live(self, files: CrashFiles, notes: Notes) -> None:
-        unlocked = login_with_words(places(files), WORDS)
+        unlocked = login(places(files))
         notes.kept["key"] = unlocked.device_key
         profiles = Profiles(SealedConfig(unlocked))
         notes.step(lambda: profiles.add(ONE, replacing=True), one=ONE)
@@ -89,7 +94,7 @@ class LoginAndProfiles:
         notes.step(lambda: profiles.delete("one"), one=None)
 
     def judge(self, found: CrashFiles, notes: Notes) -> None:
-        unlocked = login_with_words(places(found), WORDS)
+        unlocked = login(places(found))
         assert notes.kept.get("key") in {None, unlocked.device_key}, "the device key is made once"
         notes.allow({profile.name: profile for profile in Profiles(SealedConfig(unlocked)).all()})
 
@@ -104,13 +109,13 @@ class Passphrase:
     """A passphrase is changed: the one before or the one after opens, and the words always do."""
 
     def live(self, files: CrashFiles, notes: Notes) -> None:
-        notes.kept["key"] = login_with_words(places(files), WORDS).device_key
+        notes.kept["key"] = login(places(files)).device_key
         for box in BOXES:  # sealed beforehand: a passphrase is slow on purpose
             notes.step(lambda box=box: sealed._write(self._path(files), box, files, new=False), box=box)  # type: ignore[misc]  # binds the loop
 
     def judge(self, found: CrashFiles, notes: Notes) -> None:
         if "key" in notes.kept:
-            assert login_with_words(places(found), WORDS).device_key == notes.kept["key"]
+            assert login(places(found)).device_key == notes.kept["key"]
             notes.allow({"box": sealed._read(self._path(found), found)})
 
     @staticmethod
@@ -122,7 +127,7 @@ class Forgetting:
     """After `logout --forget` nothing of it comes back; before it ended, the words still open what is there."""
 
     def live(self, files: CrashFiles, notes: Notes) -> None:
-        login_with_words(places(files), WORDS)
+        login(places(files))
         forget(places(files))
         notes.kept["forgotten"] = True
 
@@ -130,7 +135,7 @@ class Forgetting:
         if "forgotten" in notes.kept:
             assert not places(found).exists()
             assert not found.exists(places(found).home.identity)
-        login_with_words(places(found), WORDS)
+        login(places(found))
 
 
 class Vault:
