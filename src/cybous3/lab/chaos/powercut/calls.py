@@ -14,7 +14,7 @@ from cybous3.core.errors import CybousError
 
 _BEGUN: Final = re.compile(r"(\d+) +(\d+\.\d+) (\w+)\(")
 _RESUMED: Final = re.compile(r"(\d+) +(\d+\.\d+) <\.\.\. (\w+) resumed>")
-_RESULT: Final = re.compile(r"\) += (-?\d+|0x[0-9a-f]+|\?)[^\"]*?(?:<(\d+\.\d+)>)?$")
+_RESULT: Final = re.compile(r"\) += (0x[0-9a-f]+|-?\d+|\?)[^\"]*?(?:<(\d+\.\d+)>)?$")
 _UNFINISHED: Final = " <unfinished ...>"
 _ANNOTATION: Final = re.compile(r"<([^<>]*)>")
 

@@ -120,10 +120,8 @@ class Interpreter:
 
     def transfer(self, call: Call) -> Iterable[Effect]:
         """copy_file_range, sendfile: bytes that the log does not hold, taken from where they came."""
-        first, _, rest = call.words.partition(", ")
-        source, target = first, rest
-        if call.name == "sendfile":
-            source, target = rest, first
+        words = call.words.split(", ")
+        source, target = (words[1], words[0]) if call.name == "sendfile" else (words[0], words[2])
         into = self.opened(call, target)
         if into is None:
             return
