@@ -7,6 +7,7 @@ import pytest
 
 from cybous3.server.meta.sqlite import check as module
 from cybous3.server.meta.sqlite.check import check
+from cybous3.server.meta.sqlite.sums import sql_sum
 from tests.support.indexes import fill_index
 
 
@@ -64,7 +65,7 @@ def test_what_was_planted_is_found(path: Path, damage: str, kinds: set[str]) -> 
 
 def test_two_objects_of_one_blob_and_of_one_content_are_told(path: Path) -> None:
     with sqlite3.connect(path) as connection:
-        connection.create_function("row_sum", -1, lambda *values: module.row_sum(values[0], values[1:]))
+        connection.create_function("row_sum", -1, sql_sum)
         columns = (
             "bucket, {key}, size, etag, modified_ms, version, owner, storage_class, checksum_algorithm, "
             "checksum_type, checksum, content, extents, layout, system, user, sealed, body"

@@ -226,6 +226,7 @@ class Committer:
             self.remembered.expect(None)  # before the lock is given up: the next transaction may be somebody else's
             _undo(self._connection)
             self._in_doubt = True
+            await self._settle()  # before anybody is told "failed": a kill right after that must not bring it back
             answers = [translated(error)] * len(group)
         else:
             self._note(synced=synced, changed=self._connection.total_changes != before)
