@@ -2,8 +2,8 @@
 
     python -m tests.server.meta.sqlite.measure_restart [OBJECTS] [PUTS]
 
-Fills an index in a folder of its own, starts `swifts3 serve` on loopback, lets PUTS puts of 4 KiB run against it, kills it
-with SIGKILL in the middle, starts it again, and prints how long it took until `/-/ready` answered 200.
+Fills an index in a folder of its own, starts `swifts3 serve` on loopback, lets PUTS puts of 4 KiB run against it, kills
+it with SIGKILL in the middle, starts it again, and prints how long it took until `/-/ready` answered 200.
 """
 
 import asyncio
