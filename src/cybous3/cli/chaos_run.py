@@ -82,7 +82,7 @@ def _nothing(_: str) -> None:
 
 
 def write(verdict: Verdict, folder: Path) -> dict[str, Path]:
-    """Write the verdict as JSON and as a page, and return where."""
+    """Write the verdict as JSON and as a page, what the server logged if it failed, and return where."""
     folder.mkdir(parents=True, exist_ok=True)
     word = "".join(c if c.isalnum() else "-" for c in verdict.scenario.title.lower())[:40].strip("-")
     base = folder / f"{round(verdict.began)}-{word}-seed{verdict.scenario.seed}"
@@ -90,6 +90,9 @@ def write(verdict: Verdict, folder: Path) -> dict[str, Path]:
     files = {"json": base.with_suffix(".json"), "html": base.with_suffix(".html")}
     files["json"].write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     files["html"].write_text(page(document), encoding="utf-8")
+    if not verdict.passed and verdict.server_log:
+        files["log"] = base.with_suffix(".server.log")
+        files["log"].write_text(verdict.server_log, encoding="utf-8")
     return files
 
 

@@ -42,6 +42,7 @@ class Figures:
     damaged: Sequence[str] = ()
     races: Sequence[str] = ()
     races_held: int = 0
+    tree: Sequence[str] | None = None
     recovered_s: float | None = None
     leaked: Sequence[str] | None = None
     not_injected: Sequence[str] = ()
@@ -71,6 +72,7 @@ def judge(scenario: Scenario, figures: Figures) -> list[Check]:
         _listed("one-winner", 4, figures.races, f"{figures.races_held} races, none with two winners"),
         _recovery(scenario.after, figures),
         *_leaks(scenario.after, figures),
+        *_tree(figures),
         _listed("faults-injected", 0, figures.not_injected, "every fault happened"),
         _listed("blast-radius", 0, figures.out_of_bounds, "kept"),
     ]
@@ -133,6 +135,12 @@ def _recovery(bounds: Bounds, figures: Figures) -> Check:
 
 READY_S: Final = 30.0
 """Within this the steady state is back after the last fault, unless the scenario says otherwise."""
+
+
+def _tree(figures: Figures) -> list[Check]:
+    if figures.tree is None:
+        return []
+    return [_listed("no-key-lost", 8, figures.tree, "a second run completed; the words alone brought all files back")]
 
 
 def _leaks(bounds: Bounds, figures: Figures) -> list[Check]:

@@ -32,6 +32,7 @@ from cybous3.lab.chaos.errors import CouldNotBegin
 from cybous3.lab.chaos.faults import clock as clocks
 from cybous3.lab.chaos.faults.registry import FAULTS, check_possible, preloads
 from cybous3.lab.chaos.faults.wire import wire_of
+from cybous3.lab.chaos.folder import FolderLoad
 from cybous3.lab.chaos.gate import Gate
 from cybous3.lab.chaos.injecting import Injector
 from cybous3.lab.chaos.load import Client, Crew, Ledger, Record, named, read_and_judge
@@ -133,6 +134,11 @@ class _Run:
         stack.callback(self.prober.close)
         self.figures = Figures(own=site.server is not None)
         self.phases: list[Phase] = []
+        self.folder: FolderLoad | None = None
+        if scenario.load.kind == "folder":
+            bucket = stack.enter_context(_bucket(self.access, keep=site.server is not None))
+            mine = Access(site.endpoint, keys, scenario.target.region)
+            self.folder = FolderLoad(scenario, around.scratch, mine, bucket, site.clients)
         self._stayed = 0  # errors that stayed, however patiently one asked
 
     @property
@@ -166,6 +172,7 @@ class _Run:
             tuple(injector.happened),
             tuple(self.ledger.records),
             {**self.ledger.oracle.counts(), "races": len(self.ledger.claims.keys())},
+            server_log="" if self.site.server is None else self.site.server.log.read_text("utf-8", "replace"),
         )
 
     @contextmanager
@@ -185,21 +192,32 @@ class _Run:
             said += [one.detail for one in self.ledger.violations[:1]]
             raise CouldNotBegin(f"the steady state does not hold before the first fault: {', '.join(said)}")
 
+        if self.folder is not None:
+            self.folder.prepare()
+
+    def _loaded(self, gate: Gate) -> Crew | FolderLoad:
+        """Begin the load and return it."""
+        if self.folder is not None:
+            self.folder.begin(gate, self.ledger.records, self.clock)
+            return self.folder
+        access = Access(self.site.endpoint, self.access.credentials, self.access.region)
+        crew = Crew(self.scenario, access, self.bucket, self.ledger, gate)
+        crew.start()
+        return crew
+
     def _during(self) -> Injector:
         gate = Gate(rate=self.scenario.load.rate)
         start = self.clock()
         injector = Injector(self.site, gate, FAULTS, lambda: self.clock() - start)
-        loaded = Access(self.site.endpoint, self.access.credentials, self.access.region)
-        crew = Crew(self.scenario, loaded, self.bucket, self.ledger, gate)
-        try:
+        with ExitStack() as load:
+            load.callback(injector.finish)
             injector.start(plan.faults(self.scenario))
-            crew.start()
+            crew = self._loaded(gate)
+            load.callback(crew.close)
+            load.callback(crew.join, _JOIN_S_MAX)
+            load.callback(gate.stop)
+            load.callback(injector.finish)
             self._until_over(crew, gate, start)
-        finally:
-            injector.finish()
-            gate.stop()
-            crew.join(_JOIN_S_MAX)
-            crew.close()
         if injector.problems:
             raise injector.problems[0]
         for one in injector.happened:  # told on the run's clock from here on
@@ -209,7 +227,7 @@ class _Run:
         self.figures.not_injected, self.figures.out_of_bounds = injector.not_injected(), injector.out_of_bounds
         return injector
 
-    def _until_over(self, crew: Crew, gate: Gate, start: float) -> None:
+    def _until_over(self, crew: Crew | FolderLoad, gate: Gate, start: float) -> None:
         """Wait for the end of the load: by its count, or by its time."""
         seconds = self.scenario.load.seconds
         while crew.busy and not gate.stopped:
@@ -247,8 +265,13 @@ class _Run:
         self.figures.races = self._races()
         self.figures.races_held = len(self.ledger.claims.keys())
         self._listing()
+        if self.folder is not None:
+            self.figures.tree = self.folder.finish()
         if self.scenario.after.leaked is not None and self.site.server is not None:
-            self.figures.leaked = self._leaked(self.site.server)
+            try:
+                self.figures.leaked = self._leaked(self.site.server)
+            except StoreError as error:
+                self.figures.leaked = [f"not to be told: {named(error)}"]
 
     def _races(self) -> list[str]:
         """Judge every race; one whose object cannot be read counts among the unreadable."""

@@ -6,7 +6,7 @@ seconds since the epoch.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from cybous3.lab.chaos.checks import Check, error_rate, percentile
@@ -42,6 +42,7 @@ class Verdict:
     records: Sequence[Record]
     counts: Mapping[str, int]
     extra: Mapping[str, Any] | None = None
+    server_log: str = field(default="", repr=False)
 
     @property
     def passed(self) -> bool:

@@ -26,7 +26,9 @@ _WHICH: Final = {"which": Parameter(units.word("one", "all"), "one", "one proces
 
 def _victims(site: Site, injection: Injection, chance: random.Random) -> list[int]:
     """Return whom the fault hits. Raises CannotInject when nobody is there."""
-    pids = [p.pid for p in site.clients] if injection.on == "client" else site.own.pids(injection.on)
+    pids = (
+        [p.pid for p in site.clients if p.poll() is None] if injection.on == "client" else site.own.pids(injection.on)
+    )
     if not pids:
         raise CannotInject(f"no {injection.on} is running")
     some = injection.on in {"worker", "client"} and injection.settings.get("which", "one") == "one"
@@ -116,7 +118,9 @@ def _signal(pids: Sequence[int], number: int) -> None:
 
 
 def _bring_back(site: Site, injection: Injection) -> None:
-    """Start a server again that has ended, or is about to. Workers are their supervisor's to replace."""
+    """Start a server that was ended again. Workers are their supervisor's to replace; a client is nobody's."""
+    if injection.on == "client":
+        return
     if injection.on in {"server", "supervisor"} or site.own.workers == 1:
         site.own.wait_gone()
         site.own.revive()
