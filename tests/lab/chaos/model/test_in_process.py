@@ -154,14 +154,14 @@ def steps(examples: int, count: int) -> settings:
 def test_steps_in_memory_and_over_files() -> None:
     with sites() as memory, TemporaryDirectory() as folder, sites(Path(folder)) as files:
         InProcess.places = {"memory": lambda: memory, "files": lambda: files}
-        run_state_machine_as_test(InProcess, settings=steps(15, 30))
+        run_state_machine_as_test(InProcess, settings=steps(8, 25))
 
 
 @pytest.mark.slow
 def test_many_steps_in_memory_and_over_files() -> None:
     with sites() as memory, TemporaryDirectory() as folder, sites(Path(folder)) as files:
         InProcess.places = {"memory": lambda: memory, "files": lambda: files}
-        run_state_machine_as_test(InProcess, settings=steps(100, 60))
+        run_state_machine_as_test(InProcess, settings=steps(30, 40))
 
 
 def test_steps_over_files_that_are_closed_and_opened() -> None:
@@ -169,13 +169,13 @@ def test_steps_over_files_that_are_closed_and_opened() -> None:
         lasting = Lasting(Path(folder))
         Reopening.places = {"files": lambda: lasting.site}
         Reopening.reopen = [lasting.again]
-        run_state_machine_as_test(Reopening, settings=steps(10, 30))
+        run_state_machine_as_test(Reopening, settings=steps(8, 25))
         lasting.close()
     assert Reopening.broken_off["did not happen"] > 0
 
 
 def test_a_planted_fault_is_found() -> None:
-    quick = settings(max_examples=100, stateful_step_count=30, phases=[Phase.generate], database=None)
+    quick = settings(max_examples=60, stateful_step_count=30, phases=[Phase.generate], database=None)
     with sites() as memory:
         WithAFault.places = {"memory": lambda: memory}
         with pytest.raises(AssertionError, match="memory"):

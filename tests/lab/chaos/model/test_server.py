@@ -100,13 +100,13 @@ def steps(examples: int, count: int) -> settings:
 
 def test_steps_over_http(host: Host) -> None:
     OverHttp.host = host
-    run_state_machine_as_test(OverHttp, settings=steps(6, 25))
+    run_state_machine_as_test(OverHttp, settings=steps(4, 25))
 
 
 @pytest.mark.slow
 def test_many_steps_over_http(host: Host) -> None:
     OverHttp.host = host
-    run_state_machine_as_test(OverHttp, settings=steps(60, 50))
+    run_state_machine_as_test(OverHttp, settings=steps(15, 40))
 
 
 @pytest.mark.slow

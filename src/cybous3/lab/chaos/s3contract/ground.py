@@ -10,6 +10,7 @@ from cybous3.lab.chaos.caller import Answer, Caller, Site
 from cybous3.lab.integration.run import Broken
 
 Headers = Sequence[tuple[str, str]]
+_INITIATED: Final = ("InitiateMultipartUploadResult", "InitiateMultipartUpload")
 MIB: Final = 1024 * 1024
 PART: Final = 5 * MIB
 """The smallest part that S3 takes before the last."""
@@ -73,7 +74,8 @@ class Ground:
     def begin_upload(self, name: str, caller: Caller | None = None) -> str:
         """Begin a multipart upload and return its id."""
         answer = (caller or self.me).call("POST", self.at(name), (("uploads", None),))
-        root = must(answer, "CreateMultipartUpload").document("InitiateMultipartUploadResult")
+        # One widespread server leaves "Result" out of the root's name; clients do not look at it.
+        root = must(answer, "CreateMultipartUpload").document(*_INITIATED)
         return root.findtext("UploadId") or ""
 
     def put_part(self, name: str, upload: str, number: int, body: bytes, caller: Caller | None = None) -> str:

@@ -33,5 +33,5 @@ def chosen(only: str | None) -> list[Check]:
     wanted = {name.strip().upper() for name in only.split(",") if name.strip()}
     unknown = sorted(wanted - BY_ID.keys())
     if unknown or not wanted:
-        raise BadScenario(f"no requirement is called {', '.join(unknown) or only!r}", hint="they are R1 to R20")
+        raise BadScenario(f"no requirement is called {', '.join(unknown) or 'nothing'}", hint="they are R1 to R20")
     return [check for check in CHECKS if check.requirement in wanted]

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import itertools
 import secrets
 import threading
 import time
@@ -83,45 +84,53 @@ def survives_restart(ground: Ground) -> str:
     return f"5 objects, {ground.restart_kind}"
 
 
+class Writers:
+    """Clients that write until they are stopped. `begun` are all writes that may have arrived."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self.begun: dict[str, bytes] = {}
+        self.acknowledged: dict[str, bytes] = {}
+        self.stop = threading.Event()
+
+    def write(self, writer: int) -> None:
+        """Write one object after the other."""
+        with self._ground.other() as caller:
+            for number in itertools.takewhile(lambda _: not self.stop.is_set(), itertools.count()):
+                self._one(caller, f"load/{writer}/{number}", noise(secrets.choice([100, 5000, 60_000])))
+
+    def _one(self, caller: Caller, name: str, body: bytes) -> None:
+        self.begun[name] = body
+        try:
+            if caller.call("PUT", self._ground.at(name), (), (), body).ok:
+                self.acknowledged[name] = body
+        except (ConnectionLost, ServerFailed):
+            time.sleep(0.01)
+        except Unreachable:  # it was never sent
+            del self.begun[name]
+            time.sleep(0.05)
+
+
 def survives_under_load(ground: Ground) -> str:
     """Of writes under way when it goes down, the acknowledged are there whole; the others are whole or absent."""
-    restart = _needs_restart(ground)
-    acknowledged: dict[str, bytes] = {}
-    begun: dict[str, bytes] = {}
-    stop = threading.Event()
-
-    def write(writer: int) -> None:
-        with ground.other() as caller:
-            for number in range(10_000):
-                if stop.is_set():
-                    return
-                name, body = f"load/{writer}/{number}", noise(secrets.choice([100, 5000, 60_000]))
-                begun[name] = body
-                try:
-                    if caller.call("PUT", ground.at(name), (), (), body).ok:
-                        acknowledged[name] = body
-                except (ConnectionLost, ServerFailed):
-                    time.sleep(0.01)
-                except Unreachable:  # it was never sent
-                    del begun[name]
-                    time.sleep(0.05)
-
+    restart, writers = _needs_restart(ground), Writers(ground)
     with ThreadPoolExecutor(8) as pool:
-        running = [pool.submit(write, writer) for writer in range(8)]
+        running = [pool.submit(writers.write, writer) for writer in range(8)]
         try:
             time.sleep(0.5)
             restart()
         finally:
-            stop.set()
+            writers.stop.set()
         for one in running:
             one.result()
-    for name, body in acknowledged.items():
+    for name, body in writers.acknowledged.items():
         ground.holds(name, body, f"an acknowledged write, {name}, after the restart")
-    for name in begun.keys() - acknowledged.keys():
+    others = writers.begun.keys() - writers.acknowledged.keys()
+    for name in others:
         found = ground.get(name)
         if found.ok:
-            expect_same(found.body, begun[name], f"an unacknowledged write, {name}, is there in part")
-    return f"{len(acknowledged)} acknowledged, {len(begun) - len(acknowledged)} not, {ground.restart_kind}"
+            expect_same(found.body, writers.begun[name], f"an unacknowledged write, {name}, is there in part")
+    return f"{len(writers.acknowledged)} acknowledged, {len(others)} not, {ground.restart_kind}"
 
 
 def power_loss(ground: Ground) -> str:

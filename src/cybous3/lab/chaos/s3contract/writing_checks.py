@@ -2,9 +2,13 @@
 
 import threading
 import time
+from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+from cybous3.client.stores.errors import ConnectionLost, ServerFailed
 from cybous3.core.uri import uri_encode
+from cybous3.lab.chaos.caller import Answer, Caller
 from cybous3.lab.chaos.s3contract.ground import MIB, PART, Ground, Untestable, expect_same, must, noise, part_of
 from cybous3.lab.chaos.s3contract.table import Check
 from cybous3.lab.integration.run import Broken, expect
@@ -114,17 +118,14 @@ def seen_at_once(ground: Ground) -> str:
 
 
 def old_or_new(ground: Ground) -> str:
-    """Readers of an object that is overwritten all the time get all of one state, with its own ETag."""
+    """Readers of an object that is overwritten all the time get all of one state, with its own ETag, or an error."""
     states = {ground.put("atomic", body): body for body in (noise(MIB), noise(MIB), noise(MIB // 2))}
-    bodies, stop, seen = list(states.values()), threading.Event(), list[str]()
+    bodies, stop, seen = list(states.values()), threading.Event(), Counter[str]()
 
     def read() -> None:
         with ground.other() as other:
             while not stop.is_set():
-                found = must(other.call("GET", ground.at("atomic")), "GET")
-                if states.get(found.etag) != found.body:
-                    raise Broken(f"{len(found.body)} bytes that are no state of the object with the ETag {found.etag}")
-                seen.append(found.etag)
+                seen[_one_state(other, ground, states)] += 1
 
     with ThreadPoolExecutor(4) as pool:
         readers = [pool.submit(read) for _ in range(4)]
@@ -135,7 +136,18 @@ def old_or_new(ground: Ground) -> str:
             stop.set()
         for reader in readers:
             reader.result()
-    return f"{len(seen)} reads during {ground.rounds(40)} overwrites"
+    expect(seen["whole"] > 0, "no read succeeded")
+    return f"{seen['whole']} reads whole and {seen['broken off']} broken off, during {ground.rounds(40)} overwrites"
+
+
+def _one_state(other: Caller, ground: Ground, states: Mapping[str, bytes]) -> str:
+    try:
+        found = must(other.call("GET", ground.at("atomic")), "GET")
+    except (ConnectionLost, ServerFailed):
+        return "broken off"
+    if states.get(found.etag) != found.body:
+        raise Broken(f"{len(found.body)} bytes that are no state of the object with the ETag {found.etag}")
+    return "whole"
 
 
 def aborted_uploads(ground: Ground) -> str:
@@ -151,26 +163,40 @@ def aborted_uploads(ground: Ground) -> str:
 
 
 def aborted_while_completing(ground: Ground) -> str:
-    """Of a completion and an abort at the same moment one wins: an object, or NoSuchUpload and no object."""
-    completed, count = 0, ground.rounds(10)
-    for number in range(count):
+    """Of a completion and an abort at the same moment one wins: an object, or a refusal and no object."""
+    completed = 0
+    for number in range(ground.rounds(10)):
         name = f"contest-{number}"
-        upload = ground.begin_upload(name)
-        parts = [(1, ground.put_part(name, upload, 1, b"body"))]
-        query = (("uploadId", upload),)
-        with ground.other() as one, ground.other() as two, ThreadPoolExecutor(2) as pool:
-            first = pool.submit(ground.complete, name, upload, parts, one)
-            second = pool.submit(two.call, "DELETE", ground.at(name), query)
-            done, second_answer = first.result(), second.result()
-        won = done.ok and not done.code
-        completed += won
-        if won:
+        done = contest(ground, name)
+        if done.ok and not done.code:
+            completed += 1
             ground.holds(name, b"body", "a completed upload")
         else:
-            expect(done.code == "NoSuchUpload", f"completing is answered {done}, aborting {second_answer}")
             ground.absent(name, "an upload that was not completed")
         expect(not ground.uploads(name), "the upload is still listed")
-    return f"{completed} of {count} completed"
+    return f"{completed} of {ground.rounds(10)} completed"
+
+
+def told_of_the_abort(ground: Ground) -> str:
+    """A completion that loses against an abort is told NoSuchUpload, by its status or inside an answer of 200."""
+    refused = 0
+    for number in range(ground.rounds(20)):
+        done = contest(ground, f"told-{number}")
+        if not done.ok or done.code:
+            refused += 1
+            expect(done.code == "NoSuchUpload", f"a completion that lost against an abort is answered {done}")
+    return f"{refused} of {ground.rounds(20)} lost"
+
+
+def contest(ground: Ground, name: str) -> Answer:
+    """Complete and abort an upload at the same moment, and return the completion's answer."""
+    upload = ground.begin_upload(name)
+    parts = [(1, ground.put_part(name, upload, 1, b"body"))]
+    with ground.other() as one, ground.other() as two, ThreadPoolExecutor(2) as pool:
+        completing = pool.submit(ground.complete, name, upload, parts, one)
+        aborting = pool.submit(two.call, "DELETE", ground.at(name), (("uploadId", upload),))
+        must(aborting.result(), "AbortMultipartUpload", 204, 200, 404)
+        return completing.result()
 
 
 def invisible_under_way(ground: Ground) -> str:
@@ -261,6 +287,7 @@ def huge_copies(ground: Ground) -> str:
 
 
 CHECKS = [
+    Check("R1", "told of an abort", told_of_the_abort),
     Check("R9", "creates and replaces", creates_and_replaces),
     Check("R9", "usual headers", usual_headers),
     Check("R9", "conditions", conditional_puts),
