@@ -95,6 +95,11 @@ class Directory:
     durable: dict[str, "Node"] = field(default_factory=dict)
     changes: dict[str, list[Change]] = field(default_factory=dict)  # since the last sync, by name, oldest first
 
+    @property
+    def untouched(self) -> bool:
+        """Whether there is, and was since the last sync, nothing in it: most of a fan-out is like that."""
+        return not (self.durable or self.visible or self.changes)
+
     def change(self, name: str, node: "Node | None", needs: Change | None = None) -> Change:
         """Give a name, or take it away, visibly."""
         change = Change(self, name, node, needs)
@@ -193,7 +198,7 @@ def _directories(root: Directory) -> Iterator[Directory]:
         nodes = [*directory.durable.values(), *directory.visible.values()]
         nodes += [change.node for changes in directory.changes.values() for change in changes if change.node]
         for node in nodes:
-            if isinstance(node, Directory) and node not in seen:
+            if isinstance(node, Directory) and node not in seen and not node.untouched:
                 seen[node] = None
                 waiting.append(node)
 
@@ -209,6 +214,8 @@ def _rebuilt(root: Directory, happened: dict[tuple[Directory, str], int], choose
             made[node] = File(bytearray(left), bytearray(left))
             return made[node]
         new = made[node] = Directory()
+        if node.untouched:
+            return new
         names = dict(node.durable)
         for name, changes in node.changes.items():
             if count := happened.get((node, name), 0):
