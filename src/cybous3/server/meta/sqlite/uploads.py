@@ -82,10 +82,12 @@ class SqliteUploads:
         self, bucket: str, key: str, upload_id: str, *, after: int = 0, limit: int = 10_000
     ) -> Sequence[Part]:
         """See the port."""
-        found = self._reader.one(_FIND, (upload_id, bucket, key.encode()))
-        if found is None:
-            raise _no_such(upload_id)
-        return [checked_part(bucket, key, row) for row in self._reader.all(PARTS, (found[0], after, limit))]
+        with self._reader.snapshot():  # an abort that comes between would leave an upload without its parts
+            found = self._reader.one(_FIND, (upload_id, bucket, key.encode()))
+            if found is None:
+                raise _no_such(upload_id)
+            listed = self._reader.all(PARTS, (found[0], after, limit))
+        return [checked_part(bucket, key, row) for row in listed]
 
     async def complete(
         self, upload: Upload, record: ObjectRecord, used: Iterable[int], condition: WriteCondition
