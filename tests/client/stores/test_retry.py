@@ -7,9 +7,11 @@ import pytest
 
 from cybous3.client.stores.errors import (
     ConnectionLost,
+    Contended,
     NotFound,
     PreconditionFailed,
     ServerFailed,
+    Silent,
     StoreError,
     Throttled,
     Unreachable,
@@ -99,7 +101,7 @@ def test_attempts_end() -> None:
 def test_the_server_may_ask_for_more_time() -> None:
     store, _, naps = flaky(Throttled("x", after_s=7.0))
     store.put("k", b"")
-    assert naps.taken == [7.0]
+    assert naps.taken == [7.1], "what it asked for, and the dice"
 
 
 def test_waiting_is_spread_by_chance() -> None:
@@ -246,4 +248,18 @@ def test_conditions_that_fail_are_answers() -> None:
     store.put("k", b"")
     with pytest.raises(PreconditionFailed):
         store.put("k", b"", absent=True)
+    assert inner.calls == 2
+
+
+def test_silence_is_waited_for_twice_and_no_more() -> None:
+    """Each try costs the whole idle time: eight of them would be minutes of nothing."""
+    store, inner, _ = flaky(*(Silent("x") for _ in range(8)))
+    with pytest.raises(Silent):
+        store.put("k", b"")
+    assert inner.calls == 2
+
+
+def test_a_write_that_met_another_is_tried_again() -> None:
+    store, inner, _ = flaky(Contended("x"))
+    store.put("k", b"", absent=True)
     assert inner.calls == 2

@@ -33,7 +33,7 @@ class BucketDocuments:
             return None
 
     def create(self, generation: int, document: bytes) -> bool:
-        """Write a document unless there is one; False when there is.
+        """Write a document unless there is another one; False when there is.
 
         A store without conditional writes is asked before and after: a second writer in between is found out by
         whoever reads next, as the digest this machine remembers then differs.
@@ -44,5 +44,6 @@ class BucketDocuments:
         try:
             self.store.put(key, document, content_type=_CONTENT_TYPE, absent=conditional)
         except PreconditionFailed:
-            return False
+            # A server that fails after it has written is asked again, and then finds our own document in the way.
+            return self.read(generation) == document
         return conditional or self.read(generation) == document

@@ -46,6 +46,12 @@ class PreconditionFailed(StoreError):
     exit_code = 22
 
 
+class Contended(PreconditionFailed):
+    """Somebody else was writing the object at that moment (409): whose write it is will be known a moment later."""
+
+    transient = True
+
+
 class AlreadyExists(StoreError):
     """The bucket exists already and is the account's own."""
 
@@ -117,6 +123,10 @@ class ConnectionLost(StoreError):
 
     exit_code = 20
     transient = True
+
+
+class Silent(ConnectionLost):
+    """The connection is open and nothing came for as long as we wait. Each further try costs as long again."""
 
 
 class ServerFailed(StoreError):

@@ -4,11 +4,12 @@
 |---|---|---|
 | Unreachable: the server has seen nothing | again | again |
 | Throttled, ServerFailed: the server said it did not act | again | again |
-| ConnectionLost: nobody knows | again | not again: the caller looks |
+| ConnectionLost: nobody knows | again; after silence once | not again: the caller looks |
+| Contended: somebody else was writing just then | again | again |
 | everything else | not again | not again |
 
 A download that breaks off goes on where it was, on the same state of the object (If-Match on its ETag).
-Waiting: full jitter, that is a random time up to a limit that doubles, but never less than the server asked for. All
+Waiting: full jitter, that is a random time up to a limit that doubles, on top of what the server asked for. All
 threads share one budget, so that a server in trouble is not asked ever more; successes refill it slowly.
 """
 
@@ -19,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
 
-from cybous3.client.stores.errors import ConnectionLost, PreconditionFailed, StoreError
+from cybous3.client.stores.errors import ConnectionLost, PreconditionFailed, Silent, StoreError
 from cybous3.client.stores.port import (
     NO_METADATA,
     Body,
@@ -43,6 +44,7 @@ class Policy(NamedTuple):
     """How patient to be. Times in seconds."""
 
     attempts_max: int = 8
+    silent_max: int = 2  # attempts when the connection stayed open and silent: each costs the whole idle time
     first_wait_s: float = 0.1
     wait_max_s: float = 10.0
     budget: float = 200.0  # retries that may be outstanding before giving up at once
@@ -80,7 +82,9 @@ class Patience:
 
     def may_repeat(self, error: StoreError, attempt: int, *, repeatable: bool) -> bool:
         """Decide, and wait, before attempt number `attempt` + 1."""
-        if not error.transient or attempt >= self._policy.attempts_max:
+        policy = self._policy
+        attempts_max = policy.silent_max if isinstance(error, Silent) else policy.attempts_max
+        if not error.transient or attempt >= attempts_max:
             return False
         if isinstance(error, ConnectionLost) and not repeatable:
             return False
@@ -88,8 +92,9 @@ class Patience:
             if self._budget < 1:
                 return False
             self._budget -= 1
-        limit = min(self._policy.wait_max_s, self._policy.first_wait_s * 2 ** (attempt - 1))
-        self._sleep(max(self._chance() * limit, error.after_s or 0.0))
+        limit = min(policy.wait_max_s, policy.first_wait_s * 2 ** (attempt - 1))
+        # The server's wish, and the dice on top of it: who was sent away together must not come back together.
+        self._sleep((error.after_s or 0.0) + self._chance() * limit)
         return True
 
     def _succeeded(self) -> None:

@@ -9,14 +9,14 @@ What this keeps true:
 """
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from cybous3.client.keys.state import Seen
-from cybous3.client.stores.errors import NoSuchUpload, NotFound, PreconditionFailed, StoreError
-from cybous3.client.stores.port import Part, Store
+from cybous3.client.stores.errors import ConnectionLost, NoSuchUpload, NotFound, PreconditionFailed, Silent, StoreError
+from cybous3.client.stores.port import Part, Store, Written
 from cybous3.client.transfer.errors import Conflict, TooLarge
 from cybous3.client.transfer.journal import Journal, Journals
 from cybous3.client.transfer.parallel import Buffers, all_of
@@ -32,6 +32,8 @@ from cybous3.crypto.objects import DEK_LEN, KeyedHasher, ObjectWriter
 STREAM_PART_BYTES = 16 * 1024 * 1024
 """Parts of a stream of unknown length: 10,000 of them hold 156 GiB."""
 _STEP = 1024 * 1024
+_LOST_MAX = 3
+"""How often the request that makes an object visible is sent when its answer is lost each time."""
 
 
 class _Target(NamedTuple):
@@ -158,12 +160,13 @@ class Uploader:
         digest = hasher.digest()
         view[-FOOTER_LEN:] = writer.footer(plaintext_len=size, digest=digest)
         entries = self._vault.entries(target.path, writer.immutable, dek)
-        with _conflicts(self, target, writer.object_id) as outcome:
-            outcome.etag = self._store.put(
-                target.key, view, metadata=entries, absent=target.absent, if_match=target.if_match
-            ).etag
+        etag = self.deliver(
+            target,
+            writer.object_id,
+            lambda: self._store.put(target.key, view, metadata=entries, absent=target.absent, if_match=target.if_match),
+        )
         progress(size)
-        return self.note(target, writer, outcome.etag, size, digest)
+        return self.note(target, writer, etag, size, digest)
 
     def note(self, target: _Target, writer: ObjectWriter, etag: str, size: int, digest: bytes) -> Stored:
         """Remember what was stored, and tell it."""
@@ -185,7 +188,27 @@ class Uploader:
             user=metadata.user,
         )
 
-    def wrote_it(self, target: _Target, object_id: bytes) -> str | None:
+    def deliver(self, target: _Target, object_id: bytes, send: Callable[[], Written]) -> str:
+        """Send the request that makes the object visible, and return its ETag.
+
+        When the answer is lost, what is there decides; if it is not ours, the request is sent again: had the first one
+        been done after all, the second finds our own object in its way. Raises Conflict, StoreError.
+        """
+        attempt = 1
+        while True:
+            try:
+                return send().etag
+            except StoreError as error:
+                if isinstance(error, Silent) or not _doubtful(error, target):
+                    raise  # who is silent is not asked again
+                etag = self._wrote_it(target, object_id)
+                if etag is not None:
+                    return etag
+                if not isinstance(error, ConnectionLost) or attempt >= _LOST_MAX:
+                    raise _conflict(error, target) from error
+                attempt += 1
+
+    def _wrote_it(self, target: _Target, object_id: bytes) -> str | None:
         """Return the ETag if the object at the target is the one with `object_id`: our own answer was lost."""
         with suppress(StoreError, CryptoError), self._store.get(target.key, length=IMMUTABLE_LEN) as download:
             if download.read()[-len(object_id) :] == object_id:
@@ -193,39 +216,24 @@ class Uploader:
         return None
 
 
-class _Outcome:
-    etag: str = ""
+def _doubtful(error: StoreError, target: _Target) -> bool:
+    """Whether the error leaves open that the object is there: it may be the second answer to a request done once."""
+    conditional = target.absent or target.if_match is not None
+    return isinstance(error, (ConnectionLost, PreconditionFailed, NoSuchUpload)) or (
+        conditional and type(error) is NotFound
+    )
 
 
-class _conflicts:  # noqa: N801  # reads as a statement
-    """Turn a failed condition into Conflict, unless what is there is our own write whose answer was lost."""
-
-    def __init__(self, uploader: Uploader, target: _Target, object_id: bytes) -> None:
-        self._uploader = uploader
-        self._target = target
-        self._object_id = object_id
-        self._outcome = _Outcome()
-
-    def __enter__(self) -> _Outcome:
-        return self._outcome
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
-        conditional = self._target.absent or self._target.if_match is not None
-        if not isinstance(error, (PreconditionFailed, NoSuchUpload)) and not (conditional and type(error) is NotFound):
-            return False
-        etag = self._uploader.wrote_it(self._target, self._object_id)
-        if etag is not None:
-            self._outcome.etag = etag
-            return True
-        if isinstance(error, NoSuchUpload):
-            return False
-        path = self._target.path
-        if self._target.absent:
-            raise Conflict(f"{path!r} exists already", hint="leave --no-overwrite out to replace it") from error
-        raise Conflict(
-            f"{path!r} was changed or removed by somebody else since this machine saw it last",
-            hint="look at what is there now (files stat, files get), or overwrite it with --force",
-        ) from error
+def _conflict(error: StoreError, target: _Target) -> CybousError:
+    """Return what a doubtful error means once it is known that the object is not ours."""
+    if isinstance(error, (ConnectionLost, NoSuchUpload)):
+        return error
+    if target.absent:
+        return Conflict(f"{target.path!r} exists already", hint="leave --no-overwrite out to replace it")
+    return Conflict(
+        f"{target.path!r} was changed or removed by somebody else since this machine saw it last",
+        hint="look at what is there now (files stat, files get), or overwrite it with --force",
+    )
 
 
 class _Multipart:
@@ -248,11 +256,14 @@ class _Multipart:
     def _complete(self, writer: ObjectWriter, upload_id: str, parts: list[Part]) -> str:
         self._check_condition()
         ordered = sorted(parts, key=lambda part: part.number)
-        with _conflicts(self._uploader, self._target, writer.object_id) as outcome:
-            outcome.etag = self._store.complete_upload(
-                self._target.key, upload_id, ordered, absent=self._target.absent, if_match=self._target.if_match
-            ).etag
-        return outcome.etag
+        target = self._target
+        return self._uploader.deliver(
+            target,
+            writer.object_id,
+            lambda: self._store.complete_upload(
+                target.key, upload_id, ordered, absent=target.absent, if_match=target.if_match
+            ),
+        )
 
     def _check_condition(self) -> None:
         """Notice a conflict before the last request: some stores honour no condition on completion."""

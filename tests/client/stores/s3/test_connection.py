@@ -3,6 +3,7 @@
 import select
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -243,3 +244,27 @@ def test_connect_failures_of_every_kind_are_unreachable(monkeypatch: pytest.Monk
         with pytest.raises(StoreError) as caught:
             connect(parse_endpoint("http://h"), "h", None, Timeouts())
         assert type(caught.value) is Unreachable
+
+
+def test_a_slow_line_is_no_silent_one() -> None:
+    """The whole takes longer than the idle time; what counts is that bytes go on."""
+    near, far = socket.socketpair()
+    for end, option in ((near, socket.SO_SNDBUF), (far, socket.SO_RCVBUF)):
+        end.setsockopt(socket.SOL_SOCKET, option, 16 * 1024)
+    near.settimeout(0.4)
+    body, got = bytes(range(256)) * 4096, bytearray()
+
+    def read_slowly() -> None:
+        while len(got) < len(body) + 1:
+            got.extend(far.recv(64 * 1024))
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=read_slowly)
+    thread.start()
+    began = time.monotonic()
+    Connection(near, "there").send(b"h", (body,))
+    thread.join()
+    assert time.monotonic() - began > 0.4
+    assert bytes(got) == b"h" + body
+    near.close()
+    far.close()

@@ -18,7 +18,7 @@ from typing import NamedTuple, Self
 from xml.etree.ElementTree import Element
 
 from cybous3.client.stores.checks import checked_metadata, crc32_base64
-from cybous3.client.stores.errors import ConnectionLost, Refused, StoreError, WrongRegion
+from cybous3.client.stores.errors import ConnectionLost, Refused, Silent, StoreError, WrongRegion
 from cybous3.client.stores.port import Body, Buffer, body_length, pieces
 from cybous3.client.stores.s3.connection import Connection, Head, Timeouts
 from cybous3.client.stores.s3.endpoint import Endpoint
@@ -187,9 +187,10 @@ class S3Client:
         connection, used = pool.take(carefully=not call.repeatable)
         try:
             received = _exchange(connection, call.method, head, body)
-        except ConnectionLost:
+        except ConnectionLost as error:
             connection.close()
-            if not (used and call.repeatable):
+            # Silence is no sign of a kept connection that was closed meanwhile.
+            if not (used and call.repeatable) or isinstance(error, Silent):
                 raise
             connection = pool.fresh()
             received = _exchange_or_close(connection, call.method, head, body)

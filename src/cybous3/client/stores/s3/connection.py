@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from cybous3.client.stores.errors import ConnectionLost, ServerFailed, Unreachable, UntrustedServer
+from cybous3.client.stores.errors import ConnectionLost, ServerFailed, Silent, Unreachable, UntrustedServer
 from cybous3.client.stores.port import Buffer
 from cybous3.client.stores.s3.endpoint import Endpoint
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 HEAD_BYTES_MAX = 64 * 1024
 _RECEIVE_BYTES = 64 * 1024
+# With TLS a call returns when all of it is sent, so this much has to leave within the idle time: 17 KB/s at 60 s.
+_SEND_BYTES = 1024 * 1024
 # Below this, head and body leave in one segment; copying so little costs less than a second system call.
 _JOIN_BYTES_MAX = 32 * 1024
 _CHUNK_LINE_MAX = 1024
@@ -69,10 +71,10 @@ class Connection:
                 return
             self._socket.sendall(head)
             for piece in pieces:
-                self._socket.sendall(piece)
+                self._send_all(piece)
         except TimeoutError as error:
             self._reusable = False
-            raise ConnectionLost(f"{self._where} stopped taking data") from error
+            raise Silent(f"{self._where} stopped taking data") from error
         except OSError as error:
             # An early refusal ("slow down", "no such bucket") closes the connection while the body is under way.
             self._reusable = False
@@ -131,6 +133,11 @@ class Connection:
             self._socket.close()
 
     # inside
+
+    def _send_all(self, piece: memoryview) -> None:
+        """Send a piece of any length. `sendall` would hold all of it to the time that the next bytes may take."""
+        while piece:
+            piece = piece[self._socket.send(piece[:_SEND_BYTES]) :]
 
     def _answer_waits(self) -> bool:
         with suppress(ConnectionLost):
@@ -236,7 +243,7 @@ class Connection:
     def _failed(self, error: OSError) -> ConnectionLost:
         if isinstance(error, TimeoutError):
             self._reusable = False
-            return ConnectionLost(f"{self._where} did not answer in time")
+            return Silent(f"{self._where} did not answer in time")
         return self._lost(error)
 
     def _lost(self, error: OSError | None) -> ConnectionLost:

@@ -9,6 +9,7 @@ from cybous3.client.stores.errors import (
     BadCredentials,
     BucketNotEmpty,
     ClockSkew,
+    Contended,
     Denied,
     Garbled,
     NameTaken,
@@ -57,8 +58,8 @@ _BY_CODE: dict[str, tuple[_Family, str, str | None]] = {
     "NoSuchBucket": (NoSuchBucket, "there is no bucket {bucket!r}", "create it with cybs3 buckets create"),
     "NoSuchUpload": (NoSuchUpload, "the multipart upload is gone", None),
     "PreconditionFailed": (PreconditionFailed, "changed by somebody else, or there already", None),
-    "ConditionalRequestConflict": (PreconditionFailed, "written by somebody else at the same time", None),
-    "OperationAborted": (PreconditionFailed, "written by somebody else at the same time", None),
+    "ConditionalRequestConflict": (Contended, "written by somebody else at the same time", None),
+    "OperationAborted": (Contended, "written by somebody else at the same time", None),
     "BucketAlreadyOwnedByYou": (AlreadyExists, "exists already", None),
     "BucketAlreadyExists": (NameTaken, "the name is taken", "choose another name"),
     "BucketNameUnavailable": (NameTaken, "the name is taken", "choose another name"),
@@ -109,6 +110,7 @@ _BY_STATUS: dict[int, str] = {
     507: "InsufficientStorage",
 }
 _SERVER_SIDE = 500
+_LATER = frozenset({429, 503})
 
 
 def refusal(head: Head, body: bytes, question: Question, now_s: float) -> StoreError:
@@ -131,9 +133,9 @@ def _build(code: str, detail: str, head: Head, root: Element | None, question: Q
     if skew is not None and (code in {"RequestTimeTooSkewed", "RequestExpired"} or _smells_of_skew(code, skew)):
         return _clock_skew(skew, code, head.status)
     if code not in _BY_CODE:
-        family: _Family = ServerFailed if head.status >= _SERVER_SIDE else Refused
         said = f"{code}: {detail[:_DETAIL_MAX]}" if detail else code
-        return family(f"{question.place}: {said}", code=code, status=head.status)
+        after_s = _after(head.headers)
+        return _strange(head.status)(f"{question.place}: {said}", code=code, status=head.status, after_s=after_s)
     family, what, hint = _BY_CODE[code]
     message = what.format(bucket=question.bucket) if "{" in what else f"{question.place}: {what}"
     error = family(message, hint=hint, code=code, status=head.status, after_s=_after(head.headers))
@@ -141,6 +143,13 @@ def _build(code: str, detail: str, head: Head, root: Element | None, question: Q
         error.region = (root is not None and optional(root, "Region")) or head.headers.get("x-amz-bucket-region")
         error.hint = f"use --region {error.region}" if error.region else hint
     return error
+
+
+def _strange(status: int) -> _Family:
+    """Return what a code that nobody knows means by its status. A word of its own does not make "later" a "never"."""
+    if status in _LATER:
+        return Throttled
+    return ServerFailed if status >= _SERVER_SIDE else Refused
 
 
 def _code(status: int, root: Element | None, question: Question) -> str:
