@@ -45,6 +45,13 @@ chaos: dev ## break our own server in every shipped way, then soak it for ten mi
 	@sh tools/debian.sh --soft strace libfaketime
 	@$(PY) tools/chaos.py $${SOAK:+--soak "$$SOAK"}
 
+crash: dev ## a thousand power cuts, every operation at every system call, every planted fault (ten minutes)
+	@$(PROGRAMS)
+	@$(PY) -m cybous3.cli.cybs3 chaos crash --cuts 1000
+	@$(PY) -m cybous3.cli.cybs3 chaos crash --cuts 1000 --mode kill
+	@$(PY) -m cybous3.cli.cybs3 chaos crash --every
+	@CYBS3_CRASH_ALL=1 $(PY) -m $(PYTEST) tests/lab/chaos/powercut/test_planted.py
+
 fix: dev ## format, and repair what lint can repair
 	@$(PY) -m ruff check --fix $(PATHS) || true
 	@$(PY) -m ruff format $(PATHS)
@@ -85,4 +92,4 @@ run:
 dev:
 	@sh tools/setup.sh dev
 
-.PHONY: help demo test quick check format lint bench chaos fix types floors generate generated docs cover pins clean run dev
+.PHONY: help demo test quick check format lint bench chaos crash fix types floors generate generated docs cover pins clean run dev

@@ -34,24 +34,26 @@ def crash(capfd: pytest.CaptureFixture[str]) -> Command:
 
 
 @pytest.mark.slow
-def test_ours_loses_nothing_at_any_of_two_hundred_cuts() -> None:
-    """The same as `cybs3 chaos crash` in small: 150 power cuts and 50 kills of one recording, by two processes."""
+@pytest.mark.timeout(300)
+def test_ours_loses_nothing_at_any_cut() -> None:
+    """The same as `cybs3 chaos crash` in small: 90 power cuts and 30 kills of one recording, by two processes."""
     with scratch() as folder:
         target = targets.own()
         made = recording.record(target, recording.under_load(Plan(5, requests=15)), folder / "r")
-        cuts = [*some(made, Mode.POWER, 150, 5), *some(made, Mode.KILL, 50, 5)]
+        cuts = [*some(made, Mode.POWER, 90, 5), *some(made, Mode.KILL, 30, 5)]
         outcomes = make_all(made, folder / "r", sorted(cuts, key=lambda c: c.before), target, folder, processes=2)
     assert [outcome for outcome in outcomes if outcome.findings] == []
-    assert len(outcomes) == 200
+    assert len(outcomes) == 120
     assert any(outcome.process for outcome in outcomes)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_each_boundary_of_an_operation_is_cut() -> None:
     """A part of `--every`: the operation with the most calls, one that an administrator does, and a bucket."""
     with scratch() as folder:
         target = targets.own()
-        names = ("create bucket", "put file", "user add", "key delete", "delete bucket")
+        names = ("create bucket", "put file", "user add", "key delete")
         made = every.record_operations(target, folder / "r", names)
         spans = every.boundaries(made)
         assert set(names) < set(spans)

@@ -15,7 +15,7 @@ from tests.support.house import ROOT
 
 PLANTED = Path(__file__).with_name("planted.py")
 CUTS = 100
-CLEAN_CUTS = 60
+CLEAN_CUTS = 40
 
 # Which check is meant to find it. Another may come first: an object that cannot be read is lost as well.
 LOSSES = {"lost", "unreadable"}
@@ -60,6 +60,7 @@ QUICK = {
 ALL = bool(os.environ.get("CYBS3_CRASH_ALL"))
 
 pytestmark = [
+    pytest.mark.timeout(300),
     pytest.mark.slow,
     pytest.mark.skipif(find_program("strace") is None, reason="no strace on this machine: tools/debian.sh strace"),
 ]

@@ -42,11 +42,11 @@ def lay_out(image: Image, folder: Path) -> None:
     """Make `folder` what the image says: private, holes left as holes. OSError."""
     folder.mkdir(mode=0o700)
     for path in image.directories:
-        (folder / path).mkdir(mode=0o700)
+        os.mkdir(f"{folder}/{path}", 0o700)  # noqa: PTH102  # hundreds an image: a Path for each costs more than the call
     for path, content in image.files.items():
         if not is_kept(path):
             continue
-        fd = os.open(folder / path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        fd = os.open(f"{folder}/{path}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             os.ftruncate(fd, content.size)
             for offset, data in content.runs():

@@ -6,6 +6,7 @@ every image; `{data}`, `{port}`, `{access_key}` and `{secret_key}` in it are fil
 """
 
 import asyncio
+import os
 import shlex
 import socket
 import sys
@@ -164,10 +165,8 @@ async def opened_here(folder: Path) -> AsyncIterator[Opened]:
 
 def blob_names(data: Path) -> list[str]:
     """Return every file below a data directory of ours that holds, or held, bytes of an object."""
-    below = data / "blobs"
-    return sorted(
-        str(path.relative_to(data)) for path in below.rglob("*") if path.is_file() and not path.name.endswith(".lock")
-    )
+    found = (f"{folder}/{name}" for folder, _, names in os.walk(data / "blobs") for name in names)
+    return sorted(str(Path(path).relative_to(data)) for path in found if not path.endswith(".lock"))
 
 
 @asynccontextmanager
