@@ -160,7 +160,7 @@ def status(session: Session, name: str) -> int:
     from cybous3.server.app.maintenance.state import look  # noqa: PLC0415  # likewise
 
     found = control.status(named(name))
-    default = settings_of(named(name), {})["durability"].value
+    default = settings_of(named(name), _flags_of(named(name).remembered()[1]))["durability"].value
     kept = asyncio.run(look(data_of(name)))
     data: dict[str, object] = {
         "name": name,
