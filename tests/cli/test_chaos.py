@@ -29,11 +29,16 @@ name = "process.kill"
 on = "server"
 at = "15 operations"
 for = "10ms"
+"""
+PLANTED = (
+    SHORT.replace("40", "12", 1).replace("put = 80, get = 20", "put = 1").replace("15 op", "4 op")
+    + """
 [[faults]]
 name = "process.pause"
-at = "5 operations"
+at = "2 operations"
 for = "100ms"
 """
+)
 
 
 @pytest.fixture
@@ -117,7 +122,7 @@ def test_a_planted_defect_is_found_and_shrunk_to_something_small(shell: Shell, t
     shell.patch.setenv("PLANTED", "yes")
     folder = tmp_path / "results"
     done = shell(
-        "chaos", "run", written(tmp_path, SHORT), "--shrink", "--shrink-for", "60", "--results", str(folder), "--json"
+        "chaos", "run", written(tmp_path, PLANTED), "--shrink", "--shrink-for", "40", "--results", str(folder), "--json"
     )
     assert done.code == 1, done.err
     document = json.loads(done.out)

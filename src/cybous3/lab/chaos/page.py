@@ -10,6 +10,7 @@ from html import escape
 from typing import Any, Final
 
 _WIDTH, _LEFT, _LOAD, _LANE, _SLOW = 900, 60, 150, 18, 80
+_NAME: Final = 60  # a narrower phase has no room for its name
 _STYLE: Final = """
 :root{color-scheme:light dark;--back:#fff;--text:#1b1f24;--soft:#5a636e;--rule:#e3e6ea;--head:#f4f6f8;
 --load:#7aa7cc;--bad:#c23b22;--good:#1a7f4b;--slow:#6b4fa0;--fault:#d98a1f;--phase:#f1f4f7}
@@ -72,14 +73,12 @@ def _drawing(document: Mapping[str, Any]) -> str:
 
 
 def _phases(phases: Sequence[Mapping[str, Any]], x: Any, height: int) -> Iterable[str]:  # noqa: ANN401  # the scale
-    last = -100.0
     for number, phase in enumerate(phases):
-        left, right = x(phase["began_s"]), x(phase["ended_s"])
+        left, width = x(phase["began_s"]), x(phase["ended_s"]) - x(phase["began_s"])
         if number % 2:
-            yield f'<rect class="phase" x="{left}" y="0" width="{max(0.5, right - left):.1f}" height="{height - 20}"/>'
-        if left - last > 60:  # noqa: PLR2004  # names that would lie on each other are left out
-            yield f'<text class="t" x="{left + 2}" y="12">{escape(phase["name"])}</text>'
-            last = left
+            yield f'<rect class="phase" x="{left}" y="0" width="{max(0.5, width):.1f}" height="{height - 20}"/>'
+        if width > _NAME:
+            yield f'<text class="t" x="{left + 4}" y="14">{escape(phase["name"])}</text>'
 
 
 def _bars(timeline: Sequence[Mapping[str, Any]], x: Any) -> Iterable[str]:  # noqa: ANN401  # the scale

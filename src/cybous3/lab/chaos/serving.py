@@ -140,13 +140,17 @@ class OwnServer:
             return [*first, *workers]
         if part == "supervisor":
             return first
-        return workers or first
+        return first if self.workers == 1 else workers
 
     def signal(self, pids: Sequence[int], number: int) -> None:
         """Signal some of its own processes; those that are gone already are gone."""
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
+
+    def wait_whole(self, within_s: float) -> bool:
+        """Wait until it is ready and has all its workers: after a restart a worker's place is empty for a while."""
+        return _until(lambda: len(self.pids("worker")) == self.workers and self.ready(), within_s)
 
     def kill(self) -> None:
         """End every process at once, without a word."""

@@ -20,12 +20,18 @@ from cybous3.lab.chaos.site import Site
 
 _ON: Final = ("worker", "server", "supervisor", "client")
 _ROLLING_S_MAX: Final = 20.0
+_WHOLE_S_MAX: Final = 15.0
 _POLL_S: Final = 0.02
 _WHICH: Final = {"which": Parameter(units.word("one", "all"), "one", "one process of that kind, drawn, or all of them")}
 
 
 def _victims(site: Site, injection: Injection, chance: random.Random) -> list[int]:
-    """Return whom the fault hits. Raises CannotInject when nobody is there."""
+    """Return whom the fault hits. Raises CannotInject when nobody is there.
+
+    A server that comes back from another fault is waited for: to end a worker that starts is to end a start.
+    """
+    if injection.on != "client":
+        site.own.wait_whole(_WHOLE_S_MAX)
     pids = (
         [p.pid for p in site.clients if p.poll() is None] if injection.on == "client" else site.own.pids(injection.on)
     )
@@ -67,7 +73,7 @@ def restart(site: Site, injection: Injection, chance: random.Random) -> Iterator
     del chance  # everybody's turn comes
     if injection.on == "worker":
         pids = site.own.pids("worker")
-        if pids == site.own.pids("supervisor"):
+        if site.own.workers == 1:
             raise CannotInject("a server of one process has no workers to restart one by one")
         for pid in pids:
             _signal([pid], signal.SIGTERM)
