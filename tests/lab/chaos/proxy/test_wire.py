@@ -135,6 +135,18 @@ def test_without_a_rule_everything_passes(talk: Talk) -> None:
     assert talk.wire.journal.deeds == ()
 
 
+def test_connections_are_kept_as_both_sides_wish(talk: Talk) -> None:
+    host, port = talk.wire.endpoint.removeprefix("http://").split(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=5)
+    for number in range(30):
+        connection.request("PUT", "/b/k", bytes(number * 1000))
+        connection.getresponse().read()
+    assert talk.wire.journal.counts["connections"] == 2, "one at each of the two proxies"
+    connection.request("GET", "/b/k", headers={"Connection": "close"})
+    assert connection.getresponse().read() == bytes(29_000)
+    connection.close()
+
+
 def test_a_refusal_is_not_forwarded_and_names_when_to_come_back(talk: Talk) -> None:
     talk.rule(Refuse(503, "SlowDown", after_s=2))
     status, body, fields = talk.ask("PUT", "/b/k", b"body")

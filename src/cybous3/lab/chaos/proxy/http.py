@@ -34,6 +34,7 @@ from cybous3.lab.chaos.proxy.rules import (
 )
 from cybous3.lab.chaos.proxy.tcp import LOOPBACK
 
+_REASON_MAX: Final = 100
 _ABORT: Final = struct.pack("ii", 1, 0)
 _ETAG: Final = re.compile(rb"(<ETag>(?:&quot;|\")?)([0-9A-Za-z-]+)")
 _BROKEN: Final = (CutShort, TooMuch, OSError, httptools.HttpParserError, asyncio.IncompleteReadError)
@@ -107,7 +108,8 @@ class HttpProxy:
             await talk.run()
         except _End as end:
             talk.end(reset=end.reset)
-        except _BROKEN:
+        except _BROKEN as error:
+            self.journal.count(f"broken off: {type(error).__name__}: {error}"[:_REASON_MAX])
             talk.end(reset=False)
         except asyncio.CancelledError:
             talk.end(reset=True)

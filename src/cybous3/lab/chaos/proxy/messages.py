@@ -159,6 +159,11 @@ def _written(line: str, fields: Fields, body: bytes) -> bytes:
     return f"{line}\r\n{head}\r\n".encode("latin-1") + body
 
 
+def _stays(fields: Fields) -> bool:
+    """Whether the connection is kept, by what both sides may read. httptools' own word changes once a message ends."""
+    return "close" not in (header(fields, "connection") or "").lower()
+
+
 class _Collector:
     """What httptools calls while it reads one message."""
 
@@ -206,7 +211,7 @@ async def read_request(reader: StreamReader, agree: Callable[[], None]) -> Asked
         collected.url.decode("latin-1"),
         with_header(tuple(collected.fields), "expect", None),
         bytes(collected.body),
-        parser.should_keep_alive(),
+        _stays(tuple(collected.fields)),
     )
 
 
@@ -226,7 +231,7 @@ async def read_answer(reader: StreamReader, method: str) -> Answered:
     while not (bodiless or collected.complete):
         parser.feed_data(await _more(reader, tuple(collected.fields), len(collected.body)))
     fields = tuple(collected.fields)
-    return Answered(status, fields, bytes(collected.body), parser.should_keep_alive(), bodiless)
+    return Answered(status, fields, bytes(collected.body), _stays(fields), bodiless)
 
 
 async def _head(reader: StreamReader) -> bytes | None:
