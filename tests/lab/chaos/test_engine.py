@@ -113,6 +113,7 @@ for = "10 operations"
     assert str(tmp_path) not in Path("/proc/mounts").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_server_with_a_wrong_clock_refuses_and_comes_back(tmp_path: Path) -> None:
     needs("clock.jump")
     text = SHORT + "[[faults]]\nname = 'clock.jump'\nby = '20min'\nat = '20 operations'\nfor = '10 operations'\n"
