@@ -9,6 +9,7 @@ from cybous3.cli.options import Session, session_options
 from cybous3.cli.output import printable
 from cybous3.lab.chaos.errors import BadScenario, InvariantsBroken
 from cybous3.lab.chaos.powercut.check import CHECKS
+from cybous3.lab.chaos.powercut.clients import client_verdicts
 from cybous3.lab.chaos.powercut.cuts import Mode, some
 from cybous3.lab.chaos.powercut.disk import Habit
 from cybous3.lab.chaos.powercut.every import server_verdicts
@@ -86,6 +87,7 @@ def crash(  # noqa: PLR0913  # one argument an option
     with scratch() as folder:
         if every:
             verdicts = server_verdicts(chosen_target, Mode(mode), seed, folder, session.out.note)
+            verdicts += client_verdicts(chosen_target, Mode(mode), seed, folder, session.out.note)
             about = {}
         else:
             place = kept or keep or folder / "recording"
