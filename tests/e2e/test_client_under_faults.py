@@ -186,7 +186,8 @@ def test_a_fetched_file_is_whole_whatever_happens_to_one_of_its_requests(bench: 
 
 
 def test_deleting_twice_or_without_an_answer_is_deleting(bench: Bench) -> None:
-    for name, act in {"a": Duplicate(), "b": DropAnswer(), "c": Refuse(500, "InternalError", forward=True)}.items():
+    acts: tuple[Act, ...] = (Duplicate(), DropAnswer(), Refuse(500, "InternalError", forward=True))
+    for name, act in zip("abc", acts, strict=True):
         bench.keep(name)
         bench.rule(act, "DeleteObject", "DeleteObjects")
         for entry in bench.store.list("").entries:
