@@ -21,6 +21,7 @@ _KEY: Final = re.compile(rb"<Key>(.*?)</Key>", re.DOTALL)
 _SIZE: Final = re.compile(rb"<Size>\d+</Size>")
 _ETAG: Final = re.compile(rb"<ETag>.*?</ETag>", re.DOTALL)
 _MORE: Final = re.compile(rb"<NextContinuationToken>.*?</NextContinuationToken>", re.DOTALL)
+_OK: Final = 200
 GONE: Final = State(0, None)
 
 
@@ -200,7 +201,7 @@ def pretended(asked: Asked, lies: Sequence[Lie]) -> tuple[Lie, Answered] | None:
 
 def relisted(asked: Asked, answered: Answered, lies: Sequence[Lie], history: History) -> tuple[Lie, Answered] | None:
     """Return the lie that changes this page of a listing, and the page; None when all of it is true."""
-    if asked.operation not in {"ListObjectsV2", "ListObjects"} or answered.status != 200:  # noqa: PLR2004  # OK
+    if asked.operation not in {"ListObjectsV2", "ListObjects"} or answered.status != _OK:
         return None
     entries = _ENTRY.findall(answered.body)
     for lie in lies:
