@@ -7,6 +7,7 @@ import psutil
 import pytest
 
 from cybous3.lab.bench.rivals.process import free_port
+from cybous3.lab.chaos import shipped
 from cybous3.lab.chaos.engine import Around, run
 from cybous3.lab.chaos.errors import BadScenario, CannotInject, CouldNotBegin
 from cybous3.lab.chaos.faults.registry import CATALOGUE, FAULTS
@@ -120,6 +121,66 @@ def test_a_server_with_a_wrong_clock_refuses_and_comes_back(tmp_path: Path) -> N
     verdict = ran(text, tmp_path)
     assert failed(verdict) == []
     assert verdict.document()["errors"].get("ClockSkew RequestTimeTooSkewed", 0) > 0
+
+
+def test_damage_in_the_store_is_told_and_never_passed_on(tmp_path: Path) -> None:
+    """Flipped bits and a cut file that are mended again, and one flip that stays: an error, no wrong byte."""
+    faults = """
+[after]
+damaged = 1
+[[faults]]
+name = "bit.flip"
+at = "30 operations"
+for = "5 operations"
+[[faults]]
+name = "file.cut"
+at = "40 operations"
+for = "5 operations"
+[[faults]]
+name = "bit.flip"
+at = "55 operations"
+"""
+    large = SHORT.replace("1KiB:60,40KiB:40", "40KiB").replace("clients", "mix = { put = 50, get = 50 }\nclients")
+    verdict = ran(large + faults, tmp_path)
+    assert failed(verdict) == []
+    assert verdict.faults[0].did.startswith("store: a bit flipped in ")
+    assert "bytes cut off" in verdict.faults[1].did
+
+
+def test_a_bad_wire_costs_errors_and_no_promise(tmp_path: Path) -> None:
+    faults = """
+[[faults]]
+name = "network.latency"
+latency = "5ms"
+at = "5 operations"
+for = "10 operations"
+[[faults]]
+name = "http.drop_answer"
+operation = "PutObject"
+at_most = 3
+at = "20 operations"
+for = "20 operations"
+"""
+    verdict = ran(SHORT + faults, tmp_path)
+    assert failed(verdict) == []
+    assert verdict.counts["unknown"] == verdict.counts["retired_keys"] >= 1
+
+
+@pytest.mark.slow
+def test_both_ends_are_killed_and_a_second_run_completes(tmp_path: Path) -> None:
+    text = shipped.text("two-ends-killed").replace("keys = 120", "keys = 60")
+    verdict = ran(text.replace('"2500ms"', '"1500ms"'), tmp_path)
+    assert failed(verdict) == []
+    assert "no-key-lost" in [check.name for check in verdict.checks]
+    assert [record.kind for record in verdict.records] == ["folders put"]
+
+
+def test_what_needs_something_that_is_not_there_says_so(tmp_path: Path) -> None:
+    """No object lies in a file of its own, so no bit can flip: the run proves nothing, and says it."""
+    small = SHORT.replace("1KiB:60,40KiB:40", "1KiB")
+    verdict = ran(small + "[[faults]]\nname = 'bit.flip'\nat = '10 operations'\n", tmp_path)
+    assert failed(verdict) == ["faults-injected"]
+    assert "in a file of its own" in verdict.failed[0].found
 
 
 def test_a_fault_that_cannot_happen_is_no_success(tmp_path: Path) -> None:

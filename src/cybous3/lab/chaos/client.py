@@ -18,7 +18,6 @@ from cybous3.lab.chaos.oracle import Outcome
 
 R = TypeVar("R")
 _PART_BYTES = 5 * MIB
-_UNAVAILABLE = frozenset({429, 503, 507})
 
 
 class _OnceClient(S3Client):
@@ -93,8 +92,3 @@ def fetch(store: S3Store, key: str) -> bytes:
 def listing(store: S3Store, prefix: str) -> list[str]:
     """Return every key under a prefix."""
     return [entry.key for entry in each_entry(store, prefix)]
-
-
-def is_throttle(error: StoreError) -> bool:
-    """Tell whether the server asked to come back later, rather than failed."""
-    return error.status in _UNAVAILABLE
