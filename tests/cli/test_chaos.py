@@ -1,9 +1,12 @@
 """`cybs3 chaos`: what it lists, what it refuses and with which code, and verdicts as files."""
 
 import json
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from cybous3.cli.chaos import CHAOS
@@ -11,7 +14,7 @@ from cybous3.lab.chaos import shipped
 from cybous3.lab.chaos.faults.registry import CATALOGUE, FAULTS
 from cybous3.lab.chaos.scenario import read
 from tests.support.house import ROOT
-from tests.support.person import Done
+from tests.support.person import Done, Person
 from tests.support.shell import Shell
 
 SHORT = """
@@ -136,3 +139,27 @@ def test_a_planted_defect_is_found_and_shrunk_to_something_small(shell: Shell, t
 def test_every_command_of_the_group_can_be_asked_for(shell: Shell) -> None:
     for name in CHAOS:
         assert "Usage" in shell.ok("chaos", name, "--help")
+
+
+@pytest.mark.e2e
+def test_an_interrupted_run_takes_everything_back(tmp_path: Path) -> None:
+    """Ctrl-C while a disk is full: the file system, the server and the folder are gone, and the code says so."""
+    if FAULTS["disk.full"].lacks():
+        pytest.skip(FAULTS["disk.full"].lacks())
+    text = (
+        "[target]\ndisk = 'tmpfs 16MiB'\n[load]\nfor = '60s'\n[[faults]]\nname = 'disk.full'\nat = '0s'\nfor = '30s'\n"
+    )
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    person = Person(tmp_path / "home", {"TMPDIR": str(scratch)})
+    running = person.start("chaos", "run", written(tmp_path, text))
+    filled = False
+    while not filled and running.poll() is None:
+        filled = any(scratch.rglob("filler"))
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert (running.returncode, filled) == (130, True), said
+    assert str(scratch) not in Path("/proc/mounts").read_text(encoding="utf-8")
+    assert list(scratch.iterdir()) == []
+    assert not [p for p in psutil.process_iter(["cmdline"]) if str(scratch) in " ".join(p.info["cmdline"] or [])]
