@@ -7,6 +7,7 @@ import pytest
 from cybous3.core.chunked.errors import ChunkError
 from cybous3.core.sigv4.errors import CODES, SignatureError
 from cybous3.core.uri import UriError
+from cybous3.server.meta.port import DamagedRecordError
 from cybous3.server.service.refusals import refusal_of, refuse
 from cybous3.server.wire.errors import ERRORS, S3Error
 from cybous3.server.wire.message import Headers, Request
@@ -24,7 +25,8 @@ from cybous3.server.wire.message import Headers, Request
         (BrokenPipeError("gone"), "IncompleteBody", True, False),
         (TimeoutError("slow"), "RequestTimeout", True, False),
         (OSError(errno.ENOSPC, "full"), "InsufficientStorage", False, False),
-        (OSError(errno.EIO, "broken"), "InternalError", False, True),
+        (OSError(errno.EIO, "broken"), "ServiceUnavailable", False, True),
+        (DamagedRecordError("b", "k", "its sum differs"), "InternalError", False, True),
         (OSError("no number"), "InternalError", False, True),
         (ValueError("a bug"), "InternalError", False, True),
         (KeyError("a bug"), "InternalError", False, True),

@@ -50,7 +50,21 @@ async def test_only_then_the_mark_goes(relaxed: tuple[Store, MemoryBlobs, Syncer
     assert blob in blobs._unsettled
     assert await syncer.run_once() == 1
     assert blob not in blobs._unsettled
+
+
+async def test_an_orderly_end_syncs_what_waits_and_nothing_otherwise(
+    relaxed: tuple[Store, MemoryBlobs, Syncer],
+) -> None:
+    store, blobs, syncer = relaxed
     await syncer.finish()
+    assert store.counts.relaxed_syncs == 0
+    await store.put(spec(), Pieces(BIG))
+    running = asyncio.create_task(syncer.run(store.commits.unsynced_made))
+    await asyncio.sleep(0.05)
+    running.cancel()  # while it gathers
+    await syncer.finish()
+    assert not blobs.unsynced
+    assert store.counts.relaxed_syncs == 1
 
 
 async def test_what_was_deleted_meanwhile_holds_nobody_up(

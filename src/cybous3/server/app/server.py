@@ -34,10 +34,12 @@ from cybous3.server.app.loop import Stop, run
 from cybous3.server.app.maintenance.state import state_of
 from cybous3.server.app.node import Node, open_node
 from cybous3.server.app.places import DataDirectory
+from cybous3.server.app.problems import local
 from cybous3.server.app.sockets import address_of, listen, listen_many
 from cybous3.server.app.supervisor import Supervisor
 from cybous3.server.config.settings import ServerConfig
 from cybous3.server.edge.server import EdgeServer
+from cybous3.server.meta.space import NO_SPACE
 from cybous3.server.model.accounts import Credential
 from cybous3.server.service.service import Observation
 from cybous3.server.workers.recovery import Unsynced, recover_unsynced
@@ -220,7 +222,7 @@ async def _serve(config: ServerConfig, bound: _Bound, sink: Sink, show_root_key:
     stop.on_signals()
     front: Front = Alone(config, bound.s3) if config.workers == 1 else Workers(config, bound.s3, sink)
     async with _begun(front), open_node(config, front.slot, front.observe) as node:
-        _report(node, await recover_unsynced(node.index, node.blobs))
+        _report(node, await _judged(node))
         await _ensure_root(config, node, show_root_key)
         instance = _describe(config, bound)
         stored = StoredMetrics()
@@ -257,6 +259,17 @@ async def _begun(front: Front) -> AsyncIterator[None]:
     except BaseException:
         await front.drain(0)
         raise
+
+
+async def _judged(node: Node) -> Unsynced:
+    """Judge what was acknowledged and not durable. Not on a full disk: reads go on there, and the next start judges."""
+    try:
+        return await recover_unsynced(node.index, node.blobs)
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise local("cannot tell which of the last writes are whole", error) from error
+        _log.warning("the disk is full: the last relaxed writes are judged at the next start")
+        return Unsynced()
 
 
 def _report(node: Node, unsynced: Unsynced) -> None:

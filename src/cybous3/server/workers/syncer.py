@@ -34,14 +34,17 @@ class Syncer:
         self._commits = commits
         self._gather_s = gather_s
         self._failed: set[str] = set()
+        self._owing = False  # woken, and not done yet
 
     async def run(self, wake: asyncio.Event) -> None:
         """Sync whenever `wake` is set, until cancelled. OSError when the index cannot be written."""
         while True:
             await wake.wait()
+            self._owing = True
             await asyncio.sleep(self._gather_s)
             wake.clear()
             await self.run_once()
+            self._owing = False
 
     async def run_once(self) -> int:
         """Make durable what was acknowledged before this call, and return how many blobs that took."""
@@ -59,7 +62,7 @@ class Syncer:
 
     async def finish(self) -> None:
         """Make durable what still waits at an orderly end, if anything does. OSError."""
-        if self._unsynced.waiting():
+        if self._owing or self._commits.unsynced_made.is_set():
             await self.run_once()
 
     async def _waiting(self) -> list[str]:
