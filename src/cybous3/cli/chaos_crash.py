@@ -9,10 +9,10 @@ from cybous3.cli.options import Session, session_options
 from cybous3.cli.output import printable
 from cybous3.lab.chaos.errors import BadScenario, InvariantsBroken
 from cybous3.lab.chaos.powercut.check import CHECKS
-from cybous3.lab.chaos.powercut.clients import client_verdicts
+from cybous3.lab.chaos.powercut.clients import STEPS, client_verdicts
 from cybous3.lab.chaos.powercut.cuts import Mode, some
 from cybous3.lab.chaos.powercut.disk import Habit
-from cybous3.lab.chaos.powercut.every import server_verdicts
+from cybous3.lab.chaos.powercut.every import OPERATIONS, server_verdicts
 from cybous3.lab.chaos.powercut.history import Durability
 from cybous3.lab.chaos.powercut.load import Plan
 from cybous3.lab.chaos.powercut.recording import Recording, read, record, under_load
@@ -31,7 +31,13 @@ _LINGER_S = 6.0  # the reaper lets what is deleted lie for five seconds
     show_default=True,
     help="Whose power is cut. A command names {data} and {port}, and {access_key} and {secret_key} if it needs them.",
 )
-@click.option("--mode", type=click.Choice([mode.value for mode in Mode]), default="power", show_default=True)
+@click.option(
+    "--mode",
+    type=click.Choice([mode.value for mode in Mode]),
+    default="power",
+    show_default=True,
+    help="What ends: the power, with all that no sync covered, or the process alone.",
+)
 @click.option("--cuts", "count", type=click.IntRange(1), default=1000, show_default=True, help="How many.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Load, cuts, and what they leave.")
 @click.option("--requests", type=click.IntRange(1), default=60, show_default=True, help="Of each of 4 connections.")
@@ -51,6 +57,13 @@ _LINGER_S = 6.0  # the reaper lets what is deleted lie for five seconds
     help="How names reach the disk: by promises alone, or in order as a journal has them.",
 )
 @click.option("--every", is_flag=True, help="Cut at every system call of each operation, of the server and the client.")
+@click.option(
+    "--only",
+    metavar="OPERATION",
+    type=click.Choice([*OPERATIONS, *(step.name for step in STEPS)]),
+    multiple=True,
+    help='With --every: only this operation, as "put file" or "key rotation"; may be repeated.',
+)
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep the recording in this new folder.")
 @click.option(
     "--recording",
@@ -70,6 +83,7 @@ def crash(  # noqa: PLR0913  # one argument an option
     durability: str,
     habit: str,
     every: bool,
+    only: tuple[str, ...],
     keep: Path | None,
     kept: Path | None,
 ) -> None:
@@ -86,18 +100,27 @@ def crash(  # noqa: PLR0913  # one argument an option
     begin = time.monotonic()
     with scratch() as folder:
         if every:
-            verdicts = server_verdicts(chosen_target, Mode(mode), seed, folder, session.out.note)
-            verdicts += client_verdicts(chosen_target, Mode(mode), seed, folder, session.out.note)
+            verdicts = _every(session, chosen_target, Mode(mode), seed, folder, only)
             about = {}
         else:
             place = kept or keep or folder / "recording"
             plan = Plan(seed, requests=requests, kinds=kinds(chosen_target), long_parts=chosen_target.full)
             made = _recording(session, chosen_target, plan, place, made_before=kept is not None)
             cuts = some(made, Mode(mode), count, seed, Habit(habit))
-            verdicts = [sum_up(chosen_target.name, make_all(made, place, cuts, chosen_target, folder))]
+            outcomes = make_all(made, place, cuts, chosen_target, folder)
+            verdicts = [sum_up(chosen_target.name, outcomes, mode=durability)]
             about = _about(made)
     about = {"mode": mode, "durability": durability, "seed": seed, **about, "seconds": time.monotonic() - begin}
     _tell(session, verdicts, about)
+
+
+def _every(  # what the command was told
+    session: Session, target: Target, mode: Mode, seed: int, folder: Path, only: tuple[str, ...]
+) -> list[Verdict]:
+    names = [name for name in OPERATIONS if name in only or not only]
+    steps = [step for step in STEPS if step.name in only or not only]
+    verdicts = server_verdicts(target, mode, seed, folder, session.out.note, names) if names else []
+    return verdicts + (client_verdicts(target, mode, seed, folder, session.out.note, steps) if steps else [])
 
 
 def _recording(session: Session, target: Target, plan: Plan, place: Path, *, made_before: bool) -> Recording:

@@ -64,6 +64,18 @@ def test_each_boundary_of_an_operation_is_cut() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_command_cuts_operations_of_server_and_client(crash: Command) -> None:
+    """A login is killed at each of its calls; whatever is left, a second one ends well."""
+    code, told, _ = crash("--every", "--only", "create bucket", "--only", "login", "--json")
+    server, client = told["verdicts"]
+    assert code == 0
+    assert (server["name"], client["name"]) == ("create bucket", "client: login")
+    assert server["cuts"] == 3 * server["boundaries"] > 9
+    assert client["cuts"] == client["boundaries"] + 1 > 3, "the last one ends by itself"
+
+
+@pytest.mark.slow
 def test_rclone_loses_what_it_acknowledged_and_the_verdict_says_so(crash: Command) -> None:
     code, told, err = crash("--target", "rclone", "--cuts", "60", "--requests", "8", "--json")
     (verdict,) = told["verdicts"]

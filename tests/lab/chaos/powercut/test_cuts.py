@@ -59,6 +59,14 @@ def test_a_verdict_counts_and_shows_the_first_of_each_kind() -> None:
     assert told["examples"][0]["cut"] == "before event 0, nothing left (1/0)"
 
 
+def test_a_leak_breaks_what_strict_promises_and_no_other_mode() -> None:
+    leaked = [Outcome(Cut(1, Left.SOME, "1/1"), (Finding("leaked", "blobs/1", "it is left"),))]
+    assert not sum_up("own", leaked).passed
+    relaxed = sum_up("own", leaked, mode="relaxed")
+    assert relaxed.passed
+    assert relaxed.found == {"leaked": 1}
+
+
 def test_no_cuts_are_no_proof() -> None:
     assert not sum_up("own", []).passed
     assert sum_up("an operation that writes nothing", [], boundaries=0).passed

@@ -175,7 +175,7 @@ def _perhaps_torn(effect: Change, chance: random.Random) -> Iterator[Change]:
     kept = chance.choice(("begin", "end", "any"))
     middle = chance.randrange(len(bounds))
     for number, (begin, end) in enumerate(pairwise(bounds)):
-        stays = {"begin": number < middle, "end": number >= middle, "any": chance.random() < 0.5}[kept]  # noqa: PLR2004
+        stays = {"begin": number < middle, "end": number >= middle, "any": bool(chance.getrandbits(1))}[kept]
         if stays:
             yield Write(effect.file, effect.offset + begin, effect.data[begin:end])
 

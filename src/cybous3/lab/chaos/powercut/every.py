@@ -114,13 +114,23 @@ def boundaries(made: Recording) -> dict[str, range]:
 
 
 def server_verdicts(
-    target: Target, mode: Mode, seed: int, folder: Path, tell: Callable[[str], None] = lambda _: None
+    target: Target,
+    mode: Mode,
+    seed: int,
+    folder: Path,
+    tell: Callable[[str], None] = lambda _: None,
+    names: Sequence[str] = tuple(OPERATIONS),
 ) -> list[Verdict]:
-    """Record every operation and cut it everywhere; a verdict for each, in order."""
+    """Record the operations and cut them everywhere; a verdict for each, in order. All of them: the start and end too.
+
+    CannotTrace, Lost, BadLog.
+    """
     kept = folder / "operations"
     tell("recording every operation ...")
-    made = record_operations(target, kept)
+    made = record_operations(target, kept, names)
     spans = boundaries(made)
+    if len(names) < len(OPERATIONS):
+        spans = {name: spans[name] for name in names}
     cuts = {name: every(places, mode, f"{name}/{seed}") for name, places in spans.items()}
     together = sorted((cut for some in cuts.values() for cut in some), key=lambda cut: cut.before)
     tell(f"{sum(map(len, spans.values()))} boundaries, {len(together)} cuts ...")
