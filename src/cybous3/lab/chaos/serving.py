@@ -28,6 +28,7 @@ SERVE: Final = (sys.executable, "-m", "cybous3.cli.swifts3", "serve")
 READY_S_MAX: Final = 30.0
 _STOP_S_MAX: Final = 30.0
 _END_S_MAX: Final = 5.0
+_AGAIN_S: Final = 0.2
 _POLL_S: Final = 0.02
 _LOG_LINES: Final = 12
 _WORKER: Final = "worker_process"
@@ -119,12 +120,20 @@ class OwnServer:
             connection.close()
 
     def revive(self, within_s: float = READY_S_MAX) -> bool:
-        """Bring it back from whatever was done to it: let it go on, start it again; tell whether it got ready."""
-        self.signal(self.pids("server"), signal.SIGCONT)
-        if not self.running:
-            self.kill()  # workers that outlived their supervisor would hold their slots
-            self.launch()
-        return self.wait_ready(within_s)
+        """Bring it back from whatever was done to it: let it go on, start it again; tell whether it got ready.
+
+        A start that fails, as on a disk that another fault lets fail meanwhile, is tried again as any service is.
+        """
+        deadline = time.monotonic() + within_s
+        while (left := deadline - time.monotonic()) > 0:
+            self.signal(self.pids("server"), signal.SIGCONT)
+            if not self.running:
+                self.kill()  # workers that outlived their supervisor would hold their slots
+                self.launch()
+            if self.wait_ready(left):
+                return True
+            time.sleep(_AGAIN_S)
+        return False
 
     def pids(self, part: str) -> list[int]:
         """Return the processes of a part: `server` (all), `supervisor`, or `worker` (those that answer requests)."""
