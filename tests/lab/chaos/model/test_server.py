@@ -112,7 +112,7 @@ def test_many_steps_over_http(host: Host) -> None:
 @pytest.mark.slow
 def test_steps_over_a_server_that_is_killed(host: Host) -> None:
     Killed.host = host
-    run_state_machine_as_test(Killed, settings=steps(3, 15))
+    run_state_machine_as_test(Killed, settings=steps(2, 12))
     assert sum(Killed.under_way.values()) > 0
 
 
@@ -120,12 +120,13 @@ def test_steps_over_a_server_that_is_killed(host: Host) -> None:
 def test_each_kind_of_step_is_killed_under_way(host: Host) -> None:
     """Without Hypothesis's luck: put, complete, copy and delete are each killed at several moments."""
     Killed.host = host
+    Killed.under_way.update(dict.fromkeys(Killed.under_way, 0))
     dice = random.Random(4)  # noqa: S311  # repeatable, no secret
     machine = Killed()
     machine.begin(["b"])
     place, other = Place("one", "a"), Place("one", "b")
     machine.step(lambda s3: s3.put(other, BODIES[-1], (), ALWAYS))
-    for number in range(4):
+    for number in range(2):
         handle = f"k{number}"
         machine.handles.append(handle)
         kinds: list[Callable[[S3], Outcome]] = [
@@ -139,4 +140,4 @@ def test_each_kind_of_step_is_killed_under_way(host: Host) -> None:
         for kind in kinds:
             machine.kill_during(kind, dice.uniform(0.5, 6))
     machine.teardown()
-    assert sum(Killed.under_way.values()) >= 16
+    assert sum(Killed.under_way.values()) == 8
