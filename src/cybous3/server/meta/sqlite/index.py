@@ -1,21 +1,21 @@
 """The SQLite index, put together: one connection that reads, one that writes, one lock between the processes."""
 
 import asyncio
-import os
 import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
 
-from cybous3.server.meta.space import NO_SPACE, measure
+from cybous3.disk.files import SYSTEM
+from cybous3.server.meta.space import measure
 from cybous3.server.meta.sqlite.accounts import SqliteAccounts
 from cybous3.server.meta.sqlite.buckets import SqliteBuckets
 from cybous3.server.meta.sqlite.committer import Committer
 from cybous3.server.meta.sqlite.errors import BrokenIndexError, translated
 from cybous3.server.meta.sqlite.garbage import SqliteGarbage, SqliteScrubs, SqliteUnsynced
 from cybous3.server.meta.sqlite.lock import WriterLock
-from cybous3.server.meta.sqlite.log import FRAME_BYTES, PAGE_BYTES, make_durable
+from cybous3.server.meta.sqlite.log import FRAME_BYTES, PAGE_BYTES, lay_out, make_durable
 from cybous3.server.meta.sqlite.objects import SqliteObjects
 from cybous3.server.meta.sqlite.reading import Reader
 from cybous3.server.meta.sqlite.remembered import Remembered
@@ -129,7 +129,7 @@ class _Log:
     """`Log` of the committer. Without a mark nobody but SQLite knows where the log ends: then it cannot be repaired."""
 
     def __init__(self, index: Path, stamp: Stamp) -> None:
-        self._path = index.with_name(f"{index.name}-wal")
+        self._path = _log_of(index)
         self._stamp = stamp
         self._pages = _checkpoint_pages(index)
 
@@ -169,7 +169,7 @@ async def open_sqlite(
         migrate(writing)
         reading = _connect(path, synchronous)
         reading.execute("PRAGMA query_only = ON")
-        _lay_out_log(path)
+        lay_out(_log_of(path), min(LOG_BYTES, _checkpoint_pages(path) * FRAME_BYTES))
         stamp = open_stamp(path)
         if stamp.frames() is not None:  # else nobody but SQLite knows how long the log is
             writing.execute("PRAGMA wal_autocheckpoint = 0")
@@ -189,23 +189,11 @@ def make_private(path: Path) -> None:
     holds on it (fcntl(2)), and SQLite relies on them.
     """
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        fd = SYSTEM.create(path)
     except FileExistsError:
         return
-    os.close(fd)
-    _sync_directory(path.parent)
-
-
-def _sync_directory(path: Path) -> None:
-    """Make the new name durable; Windows journals names and opens no directories."""
-    flag: int | None = getattr(os, "O_DIRECTORY", None)
-    if flag is None:
-        return
-    fd = os.open(path, os.O_RDONLY | flag)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    SYSTEM.close(fd)
+    SYSTEM.sync_directory(path.parent)
 
 
 def _connect(path: Path, synchronous: Synchronous) -> sqlite3.Connection:
@@ -219,35 +207,13 @@ def _connect(path: Path, synchronous: Synchronous) -> sqlite3.Connection:
     return connection
 
 
+def _log_of(index: Path) -> Path:
+    return index.with_name(f"{index.name}-wal")
+
+
 def _checkpoint_pages(path: Path) -> int:
     """Return when the log is copied: on a small disk so early that the copy fits into a part of the reserve."""
     space = measure(path.parent)
     if space is None:
         return CHECKPOINT_PAGES
     return max(CHECKPOINT_PAGES_MIN, min(CHECKPOINT_PAGES, space.reserve // 4 // 4096))
-
-
-def _lay_out_log(path: Path) -> None:
-    """Write the log's space before it is needed, so that a commit overwrites instead of appending.
-
-    A sync that makes a file longer also commits the file system's journal: 1.8 ms against 0.45 ms, measured on ext4.
-    SQLite reads the log up to the first frame whose checksum or salt is wrong, so zeros behind its end are nothing.
-    Called under the writer lock and with a connection open, so nobody writes or removes the log meanwhile. On a disk
-    without the room for it the log grows as it must.
-    """
-    wanted = min(LOG_BYTES, _checkpoint_pages(path) * FRAME_BYTES)
-    log = path.with_name(f"{path.name}-wal")
-    with log.open("r+b", buffering=0) as file:
-        missing = wanted - (begin := file.seek(0, os.SEEK_END))
-        if missing <= 0:
-            return
-        space = measure(path.parent)
-        if space is not None and space.free < missing + space.reserve // 2:
-            return
-        try:
-            os.write(file.fileno(), bytes(missing))
-            os.fsync(file.fileno())
-        except OSError as error:
-            if error.errno not in NO_SPACE:
-                raise
-            file.truncate(begin)

@@ -20,12 +20,12 @@ File format: SQLite, "WAL-mode File Format", §1 "The Main WAL File": a header o
 
 import os
 import struct
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from cybous3.disk.files import data_sync
+from cybous3.disk.files import SYSTEM
+from cybous3.server.meta.space import NO_SPACE, measure
 from cybous3.server.meta.sqlite.errors import BrokenIndexError
 
 PAGE_BYTES: Final = 4096
@@ -119,9 +119,38 @@ def make_durable(log: Path, last: int) -> None:
         behind = HEADER_BYTES + last * FRAME_BYTES
         if os.fstat(fd).st_size > behind:
             _write(fd, bytes(FRAME_HEADER_BYTES), behind)
-        data_sync(sys.platform)(fd)
+        SYSTEM.sync(fd)
     finally:
         os.close(fd)
+
+
+def lay_out(log: Path, wanted: int) -> None:
+    """Write the log's space before it is needed, so that a commit overwrites instead of appending.
+
+    A sync that makes a file longer also commits the file system's journal: 1.8 ms against 0.45 ms, measured on ext4.
+    SQLite reads the log up to the first frame whose checksum or salt is wrong, so zeros behind its end are nothing.
+    Call under the writer lock and with a connection open, so that nobody writes or removes the log meanwhile. On a disk
+    without the room for it the log grows as it must. OSError for any other reason.
+    """
+    fd = SYSTEM.append(log)
+    try:
+        missing = wanted - (begin := SYSTEM.size(fd))
+        if missing <= 0 or not _has_room(log.parent, missing):
+            return
+        try:
+            SYSTEM.write(fd, bytes(missing))
+            SYSTEM.sync(fd)
+        except OSError as error:
+            if error.errno not in NO_SPACE:
+                raise
+            os.ftruncate(fd, begin)
+    finally:
+        SYSTEM.close(fd)
+
+
+def _has_room(directory: Path, missing: int) -> bool:
+    space = measure(directory)
+    return space is None or space.free >= missing + space.reserve // 2
 
 
 def _verify(fd: int, last: int) -> None:

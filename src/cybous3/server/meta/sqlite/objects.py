@@ -33,7 +33,7 @@ _RELEASE: Final = (
     "AND bucket = (SELECT id FROM buckets WHERE name = ?)"
 )
 _DAMAGED: Final = (
-    "SELECT b.name, o.key, o.damaged FROM objects o JOIN buckets b ON b.id = o.bucket "
+    "SELECT b.name, o.key, o.damaged FROM objects o INDEXED BY objects_damaged JOIN buckets b ON b.id = o.bucket "
     "WHERE o.damaged IS NOT NULL AND (b.name, o.key) > (?, ?) ORDER BY b.name, o.key LIMIT ?"
 )
 

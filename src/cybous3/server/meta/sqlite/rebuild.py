@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from cybous3.disk.files import SYSTEM
 from cybous3.server.meta.sqlite import rows
 from cybous3.server.meta.sqlite.accounts import insert_key, insert_user
 from cybous3.server.meta.sqlite.buckets import insert_bucket
@@ -34,7 +35,7 @@ def build(path: Path, salvaged: Salvaged) -> Sequence[Lost]:
         if taken.exists():
             raise FileExistsError(f"{str(taken)!r} exists already")
     aside = path.with_name(f"{path.name}.part")
-    aside.unlink(missing_ok=True)
+    SYSTEM.unlink(aside)
     make_private(aside)
     try:
         with _filling(aside) as connection:
@@ -44,7 +45,7 @@ def build(path: Path, salvaged: Salvaged) -> Sequence[Lost]:
         raise translated(error) from error
     finally:
         for name in (aside, aside.with_name(f"{aside.name}-journal")):
-            name.unlink(missing_ok=True)
+            SYSTEM.unlink(name)
     return lost
 
 

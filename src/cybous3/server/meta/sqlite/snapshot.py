@@ -1,10 +1,9 @@
 """A consistent copy of an index that is in use."""
 
-import os
 import sqlite3
 from pathlib import Path
 
-from cybous3.disk.files import SystemFiles
+from cybous3.disk.files import SYSTEM
 from cybous3.server.meta.sqlite.errors import translated
 from cybous3.server.meta.sqlite.index import make_private
 
@@ -19,7 +18,7 @@ def snapshot(source: Path, target: Path) -> None:
     if target.exists():
         raise FileExistsError(f"{str(target)!r} exists already")
     aside = target.with_name(f"{target.name}.part")
-    aside.unlink(missing_ok=True)
+    SYSTEM.unlink(aside)
     make_private(aside)
     try:
         _copy(source, aside)
@@ -27,7 +26,7 @@ def snapshot(source: Path, target: Path) -> None:
     except sqlite3.Error as error:
         raise translated(error) from error
     finally:
-        aside.unlink(missing_ok=True)
+        SYSTEM.unlink(aside)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -46,10 +45,10 @@ def _copy(source: Path, target: Path) -> None:
 
 def publish(aside: Path, target: Path) -> None:
     """Sync a file that is closed and give it its name, durably. OSError."""
-    fd = os.open(aside, os.O_RDWR)
+    fd = SYSTEM.append(aside)
     try:
-        os.fsync(fd)
+        SYSTEM.sync(fd)
     finally:
-        os.close(fd)
-    os.replace(aside, target)  # noqa: PTH105  # beside fsync; both are the system's calls
-    SystemFiles().sync_directory(target.parent)
+        SYSTEM.close(fd)
+    SYSTEM.rename(aside, target)
+    SYSTEM.sync_directory(target.parent)
