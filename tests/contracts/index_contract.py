@@ -686,8 +686,11 @@ class DurabilityContract:
         await index.objects.put(in_blobs("one", [none], bucket=NONE.name), ALWAYS)
         assert await index.unsynced.pending(10) == [kept, other]
         assert await index.unsynced.pending(1) == [kept]
+        assert await index.unsynced.among([strict, other, none, kept]) == [other, kept]
         await index.unsynced.done([kept])
-        assert await index.unsynced.pending(10) == [other]
+        assert await index.unsynced.pending(10) == await index.unsynced.among([kept, other]) == [other]
+        await index.unsynced.done([other])
+        assert await index.unsynced.among([kept, other]) == []
 
     async def test_what_is_deleted_need_not_be_synced(self, index: Index) -> None:
         first, second = blob(), blob()

@@ -142,3 +142,78 @@ async def test_after_a_failed_sync_nothing_is_acknowledged_and_nothing_is_tried_
     assert store.counts.sync_failures == 1
     await refused("NoSuchKey", store.head(BUCKET.name, "key"))
     assert await leftovers(store, blobs) == Recovered()
+
+
+@pytest.mark.parametrize("strict_from", ["before", "meanwhile"])
+async def test_parts_of_a_relaxed_bucket_are_synced_before_a_strict_completion(
+    store: Store, parts_of_store: tuple[Index, Blobs], monkeypatch: pytest.MonkeyPatch, strict_from: str
+) -> None:
+    """What a synced commit refers to is durable before its answer, whenever and in whatever mode it was written."""
+    index, blobs = parts_of_store
+    await index.buckets.set_durability(BUCKET.name, "relaxed")
+    upload_id, parts = await upload_of(store, PART, b"end")
+    written = [part.extents[0].blob for part in parts]
+    await index.unsynced.done(written[:1])  # the syncer has seen to that one
+    watched, complete = Watched(blobs, monkeypatch), index.uploads.complete
+    if strict_from == "before":
+        await index.buckets.set_durability(BUCKET.name, "strict")
+
+    async def completing(*arguments: Any) -> None:
+        assert (written[1] in watched.synced) == (strict_from == "before")
+        await index.buckets.set_durability(BUCKET.name, "strict")
+        await complete(*arguments)
+
+    monkeypatch.setattr(index.uploads, "complete", completing)
+    await store.complete(BUCKET.name, "key", upload_id, naming(parts))
+    assert written[1] in watched.synced
+    assert written[0] not in watched.synced
+
+
+async def test_parts_whose_late_sync_fails_become_no_strict_object(
+    store: Store, parts_of_store: tuple[Index, Blobs], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, blobs = parts_of_store
+    await index.buckets.set_durability(BUCKET.name, "relaxed")
+    upload_id, parts = await upload_of(store, b"end")
+    await index.buckets.set_durability(BUCKET.name, "strict")
+    tries, sync = [], blobs.sync
+
+    async def failing(names: Any) -> None:
+        tries.append(names)
+        raise OSError(errno.EIO, "the medium refuses")
+
+    monkeypatch.setattr(blobs, "sync", failing)
+    for refusing in (failing, failing, sync):
+        monkeypatch.setattr(blobs, "sync", refusing)
+        with pytest.raises(OSError, match=r"refuses|could not be made durable"):
+            await store.complete(BUCKET.name, "key", upload_id, naming(parts))
+    assert len(tries) == 1, "a failed sync is not repeated"
+    assert store.counts.sync_failures == 1
+    await store.abort(BUCKET.name, "key", upload_id)
+    await blobs.settle(store.commits.taken_unsettled())
+    assert await leftovers(store, blobs) == Recovered()
+
+
+async def test_parts_that_the_reaper_took_meanwhile_are_no_failed_sync(
+    store: Store, parts_of_store: tuple[Index, Blobs], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, blobs = parts_of_store
+    await index.buckets.set_durability(BUCKET.name, "relaxed")
+    upload_id, parts = await upload_of(store, PART, b"end")
+    await index.buckets.set_durability(BUCKET.name, "strict")
+    sync, tries = blobs.sync, []
+
+    async def reaped(names: Any) -> None:
+        tries.append(names)
+        if len(tries) == 1:
+            await store.abort(BUCKET.name, "key", upload_id)
+            await blobs.delete([parts[0].extents[0].blob])
+        await sync(names)
+
+    monkeypatch.setattr(blobs, "sync", reaped)
+    await refused("NoSuchUpload", store.complete(BUCKET.name, "key", upload_id, naming(parts)))
+    assert [len(names) for names in tries] == [2, 1, 1]
+    assert not store.commits.lost
+    assert store.counts.sync_failures == 0
+    await blobs.settle(store.commits.taken_unsettled())
+    assert await leftovers(store, blobs) == Recovered()

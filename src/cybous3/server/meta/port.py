@@ -319,6 +319,10 @@ class Unsynced(Protocol):
         """Return blobs that a relaxed commit refers to and whose bytes nobody has synced yet, oldest first."""
         ...
 
+    async def among(self, blobs: Sequence[str]) -> Sequence[str]:
+        """Return those of `blobs` that are pending, in their order. Quick when nothing is pending at all."""
+        ...
+
     async def done(self, blobs: Sequence[str]) -> None:
         """Forget blobs that were synced, by a synced commit: it makes all earlier commits durable too.
 

@@ -1,12 +1,14 @@
 """The last stretch of a write: from bytes that were proven to a record in the index, carried through once begun.
 
-What it keeps true: a blob is published, in the mode of its bucket, before the index refers to it; a write whose bytes
+What it keeps true: a blob is published, in the mode of its bucket, before the index refers to it, and what a synced
+commit refers to was synced before, although it may have been written when the bucket promised less; a write whose bytes
 or whose sync failed is never acknowledged and its blob is withdrawn; the mark of a blob goes only when a power cut
 cannot take the record that refers to it any more, so a start finds whatever is in doubt.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+import errno
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -39,6 +41,7 @@ class Commits:
         self._blobs = blobs
         self._under_way: set[asyncio.Task[None]] = set()
         self._to_settle: list[str] = []  # published, referred to, and not yet durable
+        self.lost: Final[set[str]] = set()  # blobs whose late sync failed: no later one says anything about them
         self.counts: Final = Counts()
         self.garbage_made: Final = asyncio.Event()  # set when blobs may have become garbage; wakes the reaper
         self.unsynced_made: Final = asyncio.Event()  # set when something is acknowledged and not durable
@@ -51,10 +54,18 @@ class Commits:
         return result
 
     async def with_blob(
-        self, writer: BlobWriter, label: bytes, bucket: str, refer: Callable[[], Awaitable[None]]
+        self,
+        writer: BlobWriter,
+        label: bytes,
+        bucket: str,
+        refer: Callable[[], Awaitable[None]],
+        kept: Sequence[str] = (),
     ) -> None:
-        """Publish the blob and let the index refer to it. The writer is ours from here on, also when this fails."""
-        await self._to_the_end(self._finish(writer, label, bucket, refer))
+        """Publish the blob and let the index refer to it. The writer is ours from here on, also when this fails.
+
+        `kept` are blobs published earlier that it refers to as well: the bucket may have promised less at that time.
+        """
+        await self._to_the_end(self._finish(writer, label, bucket, refer, kept))
         self.made()
 
     def made(self) -> None:
@@ -81,11 +92,18 @@ class Commits:
             await asyncio.wait(self._under_way)
 
     async def _finish(
-        self, writer: BlobWriter, label: bytes, bucket: str, refer: Callable[[], Awaitable[None]]
+        self,
+        writer: BlobWriter,
+        label: bytes,
+        bucket: str,
+        refer: Callable[[], Awaitable[None]],
+        kept: Sequence[str],
     ) -> None:
         try:
             mode = (await self._index.buckets.get(bucket)).durability
             await self._publish(writer, label, mode)
+            if mode == "strict":
+                await self._sync_late(kept)
         except (OSError, S3Error, ValueError):
             await forget(writer)
             raise
@@ -103,6 +121,33 @@ class Commits:
         if (await self._index.buckets.get(bucket)).durability == "strict":
             # Made strict between our publishing and our commit: the answer now promises what the bucket does.
             await self._synced(self._blobs.sync([writer.id]))
+            await self._sync_late(kept)
+
+    async def _sync_late(self, blobs: Sequence[str]) -> None:
+        """Make durable what of `blobs` nobody has synced yet. OSError: it cannot be."""
+        waiting = await self._index.unsynced.among(blobs)
+        if not waiting:
+            return
+        if not self.lost.isdisjoint(waiting):
+            raise OSError(errno.EIO, "bytes that were written before could not be made durable")
+        try:
+            await self._synced(self._sync_present(waiting))
+        except OSError as error:
+            if error.errno not in REFUSALS:
+                self.lost.update(waiting)
+            raise
+
+    async def _sync_present(self, blobs: Sequence[str]) -> None:
+        """Sync those that are there. One that the reaper was quicker with is not referred to any more.
+
+        So the commit will refuse, in S3's words.
+        """
+        try:
+            await self._blobs.sync(blobs)
+        except FileNotFoundError:
+            if len(blobs) > 1:
+                for blob in blobs:
+                    await self._sync_present([blob])
 
     async def _publish(self, writer: BlobWriter, label: bytes, mode: Durability) -> None:
         if mode == "strict":

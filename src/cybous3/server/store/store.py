@@ -349,7 +349,8 @@ class Store:
         kept = tuple(extent for extent in record.extents if extent.length)
         named = replace(record, extents=(*kept, Extent(writer.id, 0)))
         label = labels.of_manifest(named, self._now_us())
-        await self.commits.with_blob(writer, label, record.bucket, lambda: refer(named))
+        blobs = [extent.blob for extent in kept]
+        await self.commits.with_blob(writer, label, record.bucket, lambda: refer(named), blobs)
         return named
 
 

@@ -33,7 +33,7 @@ class Syncer:
         self._blobs = blobs
         self._commits = commits
         self._gather_s = gather_s
-        self._failed: set[str] = set()
+        self._failed = commits.lost
         self._owing = False  # woken, and not done yet
 
     async def run(self, wake: asyncio.Event) -> None:
@@ -51,7 +51,7 @@ class Syncer:
         settled = self._commits.taken_unsettled()
         total = 0
         while waiting := await self._waiting():
-            synced = await self._sync(waiting)
+            synced = await self.sync(waiting)
             await self._unsynced.done(synced)
             total += len(synced)
         await self._unsynced.done([])
@@ -69,8 +69,8 @@ class Syncer:
         pending = await self._unsynced.pending(BATCH + len(self._failed))
         return [blob for blob in pending if blob not in self._failed]
 
-    async def _sync(self, blobs: Sequence[str]) -> Sequence[str]:
-        """Return those whose wait is over: synced, or deleted meanwhile."""
+    async def sync(self, blobs: Sequence[str]) -> Sequence[str]:
+        """Make blobs durable and return those whose wait is over: synced, or deleted meanwhile."""
         try:
             await self._blobs.sync(blobs)
         except FileNotFoundError:

@@ -52,6 +52,10 @@ class MemoryUnsynced:
         """See the port."""
         return list(self._state.unsynced)[:limit]
 
+    async def among(self, blobs: Sequence[str]) -> Sequence[str]:
+        """See the port."""
+        return [blob for blob in blobs if blob in self._state.unsynced]
+
     async def done(self, blobs: Sequence[str]) -> None:
         """See the port."""
         for blob in blobs:

@@ -95,6 +95,17 @@ class SqliteUnsynced:
         """See the port."""
         return [blob.hex() for (blob,) in self._reader.all("SELECT blob FROM unsynced ORDER BY seq LIMIT ?", (limit,))]
 
+    async def among(self, blobs: Sequence[str]) -> Sequence[str]:
+        """See the port."""
+        with self._reader.snapshot():
+            if self._reader.one("SELECT 1 FROM unsynced LIMIT 1") is None:
+                return []
+            return [
+                blob
+                for blob in blobs
+                if self._reader.one("SELECT 1 FROM unsynced WHERE blob = ?", (bytes.fromhex(blob),))
+            ]
+
     async def done(self, blobs: Sequence[str]) -> None:
         """See the port. It always changes a row: a transaction that has changed nothing is not synced."""
         ids = [(bytes.fromhex(blob),) for blob in blobs]
