@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, Self
 
 from cybous3.client.keys.errors import DamagedFile, ForeignFile, LocalProblem, Rollback
 from cybous3.client.keys.files import ensure_private_directory, ensure_private_file
+from cybous3.client.keys.intents import Intent, Intents
 
 _SCHEMA_VERSION = 1
 _APPLICATION_ID = 0x43594233  # "CYB3", so that a foreign database is not mistaken for ours
@@ -53,8 +54,14 @@ class Seen(NamedTuple):
 class State:
     """The memory of one home. Open it with `open_state`."""
 
-    def __init__(self, connection: sqlite3.Connection, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        monotonic: Callable[[], float] = time.monotonic,
+        intents: Intents | None = None,
+    ) -> None:
         self._connection = connection
+        self._intents = intents or Intents()
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._pending: dict[tuple[bytes, str], Seen] = {}
@@ -71,6 +78,7 @@ class State:
                 self._commit(())
             finally:
                 self._connection.close()
+                self._intents.close()
 
     def __enter__(self) -> Self:
         return self
@@ -149,6 +157,14 @@ class State:
         """Forget objects that this machine deleted, in one transaction."""
         self._write(("DELETE FROM object WHERE vault_id = ? AND key = ?", (vault_id, key)) for key in keys)
 
+    def intend(self, vault_id: bytes, intents: Iterable[tuple[str, Intent]]) -> None:
+        """Leave word, for whoever comes after a kill, of what is about to be written over or deleted."""
+        self._intents.note(vault_id, intents)
+
+    def intended(self, vault_id: bytes, key: str) -> list[Intent]:
+        """Return what this machine was about to make of the object, done or not; what was noted since settles it."""
+        return self._intents.of(vault_id, key)
+
     def _one(self, sql: str, *values: bytes | str) -> tuple[Any, ...] | None:
         with self._lock:
             row: tuple[Any, ...] | None = self._connection.execute(sql, values).fetchone()
@@ -198,7 +214,12 @@ def open_state(path: Path) -> State:
     except ForeignFile:
         connection.close()
         raise
-    return State(connection)
+    return State(connection, intents=Intents(intents_of(path)))
+
+
+def intents_of(path: Path) -> Path:
+    """Return where the intents lie that belong to the memory at `path`."""
+    return path.with_name(path.name + ".intents")
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:

@@ -20,7 +20,8 @@ from queue import SimpleQueue
 from threading import Event, Lock, Thread, local
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from cybous3.client.keys.state import Seen, State
+from cybous3.client.keys.intents import Intents
+from cybous3.client.keys.state import Seen, State, intents_of
 from cybous3.client.stores.connect import Access, open_store
 from cybous3.client.stores.port import Store
 from cybous3.client.sync.moving import HOPELESS, Done, Job, Mover
@@ -83,7 +84,10 @@ class Sights(State):
 
     def __init__(self, path: Path) -> None:
         uri = f"{path.absolute().as_uri()}?mode=ro"
-        super().__init__(sqlite3.connect(uri, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False))
+        super().__init__(
+            sqlite3.connect(uri, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False),
+            intents=Intents(intents_of(path)),
+        )
         self._mine = local()
 
     def note_objects(self, vault_id: bytes, sights: Iterable[tuple[str, Seen]]) -> None:  # noqa: ARG002  # a helper has one vault

@@ -9,6 +9,7 @@ from cybous3.client.stores.port import Entry, Store
 from cybous3.client.transfer.errors import Conflict, NotFoundHere
 from cybous3.client.transfer.opening import Opened, Opener
 from cybous3.client.transfer.port import Stored, Surroundings
+from cybous3.client.transfer.unsettled import Unsettled
 from cybous3.crypto.errors import CryptoError, Damaged
 from cybous3.crypto.layout import IMMUTABLE_LEN
 
@@ -39,6 +40,7 @@ class Files:
         self._around = around
         self._vault = around.vault
         self._opener = Opener(store, around)
+        self._unsettled = Unsettled(store, around)
 
     def list(self, folder: str = "", *, recursive: bool = False) -> Iterator[Listed | Unreadable]:
         """Yield what is in `folder`, in the store's order. Folders appear as such unless `recursive`."""
@@ -70,10 +72,13 @@ class Files:
         return opened.stored
 
     def delete(self, path: str) -> None:
-        """Remove the file. NotFoundHere when there is none."""
+        """Remove the file. NotFoundHere when there is none, unless an earlier run of ours removed it unanswered."""
         listed = self.one(path)
         if listed is None:
+            if self._unsettled.deleted(self._vault.object_key(path)):
+                return
             raise NotFoundHere(f"the vault holds no file {path!r}", hint="cybs3 files list shows what is there")
+        self._unsettled.about_to_delete([listed.key])
         self._store.delete(listed.key)
         self._around.memory.forget_objects(self._vault.vault_id, [listed.key])
 
@@ -83,6 +88,7 @@ class Files:
         step = self._store.capabilities.delete_many_max
         for start in range(0, len(keys), step):
             batch = keys[start : start + step]
+            self._unsettled.about_to_delete(list(batch))
             failures = {failure.key: failure.message for failure in self._store.delete_many(batch)}
             failed |= failures
             self._around.memory.forget_objects(self._vault.vault_id, [key for key in batch if key not in failures])

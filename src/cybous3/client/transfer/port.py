@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
+from cybous3.client.keys.intents import Intent
 from cybous3.client.keys.state import Seen
 from cybous3.crypto.objects import ObjectReader, ObjectWriter, refuse_plain
 from cybous3.crypto.primitives import Entropy
@@ -73,6 +74,14 @@ class Memory(Protocol):
 
     def forget_objects(self, vault_id: bytes, keys: list[str]) -> None:
         """Forget what was deleted."""
+        ...
+
+    def intend(self, vault_id: bytes, intents: "list[tuple[str, Intent]]") -> None:
+        """Leave word of what is about to be written over or deleted: there even if this process is killed."""
+        ...
+
+    def intended(self, vault_id: bytes, key: str) -> "list[Intent]":
+        """Return what this machine was about to make of the object, whether or not it came to it."""
         ...
 
 

@@ -14,8 +14,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from cybous3.client.keys.intents import Intent
 from cybous3.client.keys.state import Seen
-from cybous3.client.stores.errors import ConnectionLost, NoSuchUpload, NotFound, PreconditionFailed, Silent, StoreError
+from cybous3.client.stores.errors import (
+    ConnectionLost,
+    NoSuchUpload,
+    NotFound,
+    PreconditionFailed,
+    Refused,
+    Silent,
+    StoreError,
+)
 from cybous3.client.stores.port import Part, Store, Written
 from cybous3.client.transfer.errors import Conflict, TooLarge
 from cybous3.client.transfer.journal import Journal, Journals
@@ -23,6 +32,7 @@ from cybous3.client.transfer.parallel import Buffers, all_of
 from cybous3.client.transfer.port import NOTHING_ABOUT, About, Progress, Stored, Surroundings, no_progress
 from cybous3.client.transfer.source import FileSource, read_full
 from cybous3.client.transfer.turns import Turns
+from cybous3.client.transfer.unsettled import Unsettled
 from cybous3.core.errors import CybousError
 from cybous3.crypto.errors import CryptoError
 from cybous3.crypto.layout import FOOTER_LEN, IMMUTABLE_LEN, PartGeometry, PartPlan
@@ -32,6 +42,8 @@ from cybous3.crypto.objects import DEK_LEN, KeyedHasher, ObjectWriter
 STREAM_PART_BYTES = 16 * 1024 * 1024
 """Parts of a stream of unknown length: 10,000 of them hold 156 GiB."""
 _STEP = 1024 * 1024
+_REPLACED_MAX = 4
+"""How often the parts of a file are put together when the store says that one is not the one we sent."""
 _LOST_MAX = 3
 """How often the request that makes an object visible is sent when its answer is lost each time."""
 
@@ -53,6 +65,7 @@ class Uploader:
         self._store = store
         self._around = around
         self._journals = journals
+        self._unsettled = Unsettled(store, around)
         self._vault = around.vault
         self._limits = around.limits
 
@@ -124,10 +137,12 @@ class Uploader:
     def _target(self, path: str, about: About) -> _Target:
         key = self._vault.object_key(path)
         seen = self._around.memory.object_seen(self._vault.vault_id, key)
-        if_match = None
+        generation, if_match = seen.generation if seen else 0, None
         if seen and not about.force and not about.absent and self._store.capabilities.conditional_put:
-            if_match = seen.etag
-        generation = next_generation(seen.generation if seen else 0, self._around.now_ms())
+            seen = self._unsettled.caught_up(path, key, seen)
+            if seen:
+                generation, if_match = seen.generation, seen.etag
+        generation = next_generation(generation, self._around.now_ms())
         return _Target(path, key, about.absent, if_match, generation)
 
     def _put_small(
@@ -194,6 +209,10 @@ class Uploader:
         When the answer is lost, what is there decides; if it is not ours, the request is sent again: had the first one
         been done after all, the second finds our own object in its way. Raises Conflict, StoreError.
         """
+        if target.if_match is not None:
+            # Whoever finds this object before we noted it, after a kill or a lost answer, must know it for ours.
+            intent = Intent(object_id, target.generation)
+            self._around.memory.intend(self._vault.vault_id, [(target.key, intent)])
         attempt = 1
         while True:
             try:
@@ -305,18 +324,41 @@ class _LargeFile(_Multipart):
         self._metadata = metadata
         self._journal = journal
         self._buffers = Buffers()
+        self._sent: dict[int, Part] = {}  # by this run: what the store must still hold when the object is made
 
     def run(self) -> Stored:
         resumed = self._resume()
         writer, upload_id, geometry, have = resumed or self._begin()
         try:
-            etag, digest = self._send(writer, upload_id, geometry, have)
+            writer, etag, digest = self._sent_whole(writer, upload_id, geometry, have)
         except (CybousError, OSError) as error:
             if not _worth_resuming(error):
                 self._abandon(upload_id)
             raise
         self._journal.remove()
         return self._uploader.note(self._target, writer, etag, self._source.size, digest)
+
+    def _sent_whole(
+        self, writer: ObjectWriter, upload_id: str, geometry: PartGeometry, have: dict[int, Part]
+    ) -> tuple[ObjectWriter, str, bytes]:
+        """Send what is missing and make the object visible; repeat parts that something replaced meanwhile.
+
+        A part of an earlier run that timed out may arrive only now, in the place of ours: as good, and not the one we
+        named. Those are sealed and sent again, a few times.
+        """
+        for _ in range(_REPLACED_MAX - 1):
+            try:
+                return writer, *self._send(writer, upload_id, geometry, have)
+            except Refused as error:
+                notes = self._journal.load()
+                if error.code != "InvalidPart" or notes is None:
+                    raise
+                again = self._taken_up(notes)
+                if again is None:
+                    raise
+                self._progress(-self._source.size)
+                writer, upload_id, geometry, have = again
+        return writer, *self._send(writer, upload_id, geometry, have)
 
     def _begin(self) -> tuple[ObjectWriter, str, PartGeometry, dict[int, Part]]:
         writer, dek = self._uploader._create(self._metadata)  # noqa: SLF001
@@ -361,7 +403,9 @@ class _LargeFile(_Multipart):
         have = {
             part.number: part
             for part in listed
-            if part.number < count and part.size == geometry.part(part.number, size).stored_len
+            if part.number < count
+            and part.size == geometry.part(part.number, size).stored_len
+            and part.etag == self._sent.get(part.number, part).etag
         }
         plans = [geometry.part(number, size) for number in have]
         writer = sealing.resume(
@@ -380,6 +424,7 @@ class _LargeFile(_Multipart):
         size = self._source.size
         count = geometry.count(size)
         self._progress(sum(geometry.part(number, size).plain_len for number in have))
+        self._sent.update(have)
         run = _Run(writer, upload_id, writer.hasher(), Turns(), have)
         plans = (geometry.part(number, size) for number in range(1, count + 1))
         parts = all_of(plans, lambda plan: self._part(run, plan), workers=self._workers(geometry))
@@ -395,6 +440,7 @@ class _LargeFile(_Multipart):
                 return had
             body = self._sealed(run, plan)
         part = self._store.upload_part(self._target.key, run.upload_id, plan.number, body)
+        self._sent[plan.number] = part
         self._progress(plan.plain_len)
         return part
 
