@@ -101,11 +101,14 @@ class Pages:
         salts = _guess_salts(fd, order) if header is None else header.salts
         committed: dict[int, int] = {}
         pending: dict[int, int] = {}
+        last = -1 if header is None else 0
         for frame in frames(fd, order, None if header is None else header.sums):
-            if frame.salts != salts:
+            follows = frame.whole and frame.number == last + 1  # sums do not cover salts; an older log's do not follow
+            if frame.salts != salts and not follows:
                 continue
+            last = frame.number
+            self.bad_frames += not frame.whole or frame.salts != salts
             if not frame.whole:
-                self.bad_frames += 1
                 continue
             pending[frame.page] = frame.offset
             if frame.commit:
@@ -182,7 +185,8 @@ def row_at(pages: Pages, place: Place) -> tuple[int, tuple[Any, ...]]:
     """Return rowid and values of a row that `rows_of` could read."""
     page = pages.read(place.page)
     kind = kind_of(page, place.page)
-    at = list(_cells(page, place.page, kind))[place.cell]
+    start = _FILE_HEAD_BYTES if place.page == 1 else 0
+    at = _U16.unpack_from(page, start + _HEAD_BYTES[kind] + 2 * place.cell)[0]
     rowid, payload = _payload(pages, page, kind, at)
     return rowid, _record(payload)
 
@@ -233,12 +237,19 @@ def _record(payload: bytes) -> tuple[Any, ...]:
     end, at = _varint(payload, 0)
     types = []
     while at < end:
-        serial, at = _varint(payload, at)
+        serial = payload[at]
+        if serial < 0x80:  # noqa: PLR2004  # nearly always; the highest bit says that more follows
+            at += 1
+        else:
+            serial, at = _varint(payload, at)
         types.append(serial)
         if len(types) > _COLUMNS_MAX:
             raise UnreadableError
-    values = []
+    values: list[int | bytes | str | None] = []
     for serial in types:
+        if not serial:  # NULL, as most columns of most rows are
+            values.append(None)
+            continue
         value, at = _value(payload, at, serial)
         values.append(value)
     return tuple(values)

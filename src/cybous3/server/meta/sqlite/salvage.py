@@ -17,6 +17,7 @@ lost in both places is returned as a stray, by the number of its bucket.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -24,6 +25,7 @@ from cybous3.server.meta.port import UploadedPart
 from cybous3.server.meta.sqlite import leaves, rows
 from cybous3.server.meta.sqlite.accounts import key_of, user_of
 from cybous3.server.meta.sqlite.leaves import INDEX_INNER, INDEX_LEAF, TABLE_LEAF, Pages, Place
+from cybous3.server.meta.sqlite.spill import Places
 from cybous3.server.meta.sqlite.sums import COVERED, body_sum, row_sum
 from cybous3.server.model.accounts import AccessKey, User
 from cybous3.server.model.buckets import Bucket
@@ -69,6 +71,7 @@ _SHAPES: Final = (
     _shape("uploads", width=14, rowid=True),
     _shape("parts", width=11),
 )
+_OBJECTS: Final = next(shape for shape in _SHAPES if shape.table == "objects")
 _OWN_WIDTHS: Final = frozenset((kind, shape.width) for shape in _SHAPES for kind in shape.kinds)
 
 
@@ -91,56 +94,50 @@ class _Found:
     """What a scan of the pages found, by primary key: values of the small tables, places of the large ones."""
 
     small: dict[str, dict[Any, _Values]] = field(default_factory=dict)
-    objects: dict[tuple[int, bytes], list[tuple[int, Place]]] = field(default_factory=dict)
-    contents: dict[int, list[Place]] = field(default_factory=dict)
-    layouts: dict[int, list[Place]] = field(default_factory=dict)
+    places: Places = field(default_factory=Places)
     lost: list[Lost] = field(default_factory=list)
 
 
 class _Objects:
-    """Objects read from where they stand."""
+    """Objects of some buckets, read from where they stand."""
 
-    def __init__(self, source: "_Source", places: Mapping[tuple[int, bytes], Place]) -> None:
+    def __init__(self, source: "_Source", buckets: Sequence[int]) -> None:
         self._source = source
-        self._places = places
+        self._buckets = buckets
 
     def __len__(self) -> int:
-        return len(self._places)
+        return sum(self._source.places.count(bucket) for bucket in self._buckets)
 
     def __iter__(self) -> Iterator[ObjectRecord]:
-        for _, record in self._source.records(self._places):
+        for _, record in self._source.records(self._buckets):
             yield record
 
 
 class _Strays(_Objects):
     def __iter__(self) -> Iterator[tuple[int, ObjectRecord]]:  # type: ignore[override]  # a stray has a number instead of a bucket
-        return self._source.records(self._places)
+        return self._source.records(self._buckets)
 
 
 class _Source:
     """Opens the files for as long as they are read."""
 
-    def __init__(self, path: Path, found: _Found, buckets: Mapping[int, Bucket]) -> None:
+    def __init__(self, path: Path, places: Places, buckets: Mapping[int, Bucket]) -> None:
         self._path = path
-        self._found = found
+        self.places: Final = places
         self._buckets = buckets
 
-    def records(self, places: Mapping[tuple[int, bytes], Place]) -> Iterator[tuple[int, ObjectRecord]]:
+    def records(self, buckets: Sequence[int]) -> Iterator[tuple[int, ObjectRecord]]:
         pages = Pages(self._path)
         try:
-            for (bucket, key), place in sorted(places.items(), key=self._order):
-                yield bucket, self._record(pages, bucket, key, place)
+            for bucket in buckets:
+                for one in self.places.whole(bucket):
+                    yield bucket, self._record(pages, *one)
         finally:
             pages.close()
 
-    def _order(self, item: tuple[tuple[int, bytes], Place]) -> tuple[str, int, bytes]:
-        (bucket, key), _ = item
-        held = self._buckets.get(bucket)
-        return "" if held is None else held.name, bucket, key
-
     def _record(self, pages: Pages, bucket: int, key: bytes, place: Place) -> ObjectRecord:
-        values = _normal(_object_shape(), *leaves.row_at(pages, place))
-        body = find_body(pages, self._found, values)
+        values = _normal(_OBJECTS, *leaves.row_at(pages, place))
+        body = find_body(pages, self.places, values)
         held = self._buckets.get(bucket)
         name, owner = ("", "") if held is None else (held.name, held.owner)
         others = (None, owner, *(body or (None, None, None)))
@@ -155,13 +152,13 @@ def salvage(path: Path) -> Salvaged:
             return Salvaged(lost=[Lost("file", str(path), "there is no such file, and no log beside it")])
         found = _scan(pages)
         buckets = {number: _bucket_of(values) for number, values in found.small["buckets"].items()}
-        whole = _judge_objects(pages, found, buckets)
+        _judge_objects(pages, found, buckets)
         _note_losses(pages, found)
     finally:
         pages.close()
-    source = _Source(path, found, buckets)
-    known = {place: at for place, at in whole.items() if place[0] in buckets}
-    strays = {place: at for place, at in whole.items() if place[0] not in buckets}
+    source = _Source(path, found.places, buckets)
+    held = found.places.whole_buckets()
+    known = sorted((number for number in held if number in buckets), key=lambda number: buckets[number].name)
     uploads, parts = _uploads(found, buckets)
     return Salvaged(
         buckets=sorted(buckets.values(), key=lambda bucket: bucket.name),
@@ -170,7 +167,7 @@ def salvage(path: Path) -> Salvaged:
         objects=_Objects(source, known),
         uploads=uploads,
         parts=parts,
-        strays=_Strays(source, strays),
+        strays=_Strays(source, [number for number in held if number not in buckets]),
         lost=found.lost,
     )
 
@@ -227,9 +224,9 @@ def _take(found: _Found, place: Place, kind: int, rowid: int, values: _Values) -
             _keep(found, shape.table, place, row)
             return True
     if kind == TABLE_LEAF and len(values) == _CONTENT_WIDTH and isinstance(values[1], bytes):
-        found.contents.setdefault(rowid, []).append(place)
+        found.places.add_body("contents", rowid, place)
     if kind == TABLE_LEAF and len(values) == _LAYOUT_WIDTH and isinstance(values[1], bytes):
-        found.layouts.setdefault(rowid, []).append(place)
+        found.places.add_body("layouts", rowid, place)
     return (kind, len(values)) not in _OWN_WIDTHS
 
 
@@ -243,13 +240,9 @@ def _is_whole(shape: _Shape, row: _Values) -> bool:
     return row_sum(shape.table, row[:-1]) == kept
 
 
-def _object_shape() -> _Shape:
-    return next(shape for shape in _SHAPES if shape.table == "objects")
-
-
 def _keep(found: _Found, table: str, place: Place, row: _Values) -> None:
     if table == "objects":
-        found.objects.setdefault((row[0], row[1]), []).append((row[4], place))
+        found.places.add_object(row[0], row[1], row[4], place)
         return
     key = row[:2] if table == "parts" else row[0]
     known = found.small[table].get(key)
@@ -257,28 +250,26 @@ def _keep(found: _Found, table: str, place: Place, row: _Values) -> None:
         found.small[table][key] = row
 
 
-def _judge_objects(pages: Pages, found: _Found, buckets: Mapping[int, Bucket]) -> dict[tuple[int, bytes], Place]:
-    """Return where the objects stand that are there with all that belongs to them, the one modified last of each."""
-    whole: dict[tuple[int, bytes], Place] = {}
-    for (bucket, key), candidates in found.objects.items():
-        for _, place in sorted(candidates, key=lambda one: one[0], reverse=True):
-            values = _normal(_object_shape(), *leaves.row_at(pages, place))
-            if find_body(pages, found, values) is not None:
-                whole[bucket, key] = place
+def _judge_objects(pages: Pages, found: _Found, buckets: Mapping[int, Bucket]) -> None:
+    """Note of each object the row modified last of those that have all that belongs to them."""
+    for (bucket, key), candidates in groupby(found.places.objects(), key=lambda one: (one.bucket, one.key)):
+        for one in candidates:
+            values = _normal(_OBJECTS, *leaves.row_at(pages, one.place))
+            if find_body(pages, found.places, values) is not None:
+                found.places.add_whole(one)
                 break
         else:
             name = buckets[bucket].name if bucket in buckets else f"bucket {bucket}"
             found.lost.append(
                 Lost("object", f"{name}/{key.decode(errors='replace')}", "its content is not what was written")
             )
-    return whole
 
 
-def find_body(pages: Pages, found: _Found, values: _Values) -> tuple[bytes | None, bytes | None, str | None] | None:
+def find_body(pages: Pages, places: Places, values: _Values) -> tuple[bytes | None, bytes | None, str | None] | None:
     """Return content, extents and parts of an object; None when they are not there as they were written."""
     content, layout, wanted = values[11], values[13], values[rows.OBJECT_WIDTH - 1]
-    datas = [None] if content is None else _values_at(pages, found.contents.get(content, ()))
-    lays = [None] if layout is None else _values_at(pages, found.layouts.get(layout, ()))
+    datas = [None] if content is None else _values_at(pages, places.bodies("contents", content))
+    lays = [None] if layout is None else _values_at(pages, places.bodies("layouts", layout))
     for data in datas:
         for lay in lays:
             body = (None if data is None else data[1], *((None, None) if lay is None else lay[1:3]))
