@@ -1,8 +1,6 @@
 """`cybs3 server config`: the settings of a named server, and where each value comes from."""
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +9,9 @@ import click
 from cybous3.cli.options import Session, session_options
 from cybous3.cli.server_names import NAME, named, settings_of
 from cybous3.core.config import ConfigError, Field
+from cybous3.disk.files import SYSTEM
+from cybous3.disk.whole import ensure_directory, put_whole
+from cybous3.server.app.problems import local
 from cybous3.server.config.load import read_file
 from cybous3.server.config.settings import FIELDS
 
@@ -83,13 +84,13 @@ def set_(session: Session, setting: str, value: str, name: str) -> None:
 
 def _write(path: Path, values: Mapping[str, object]) -> None:
     """Write the file whole or not at all. JSON's strings, numbers, booleans and lists of strings are TOML's, too."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     lines = ["# Settings of this server. Written by `cybs3 server config set`, which keeps no comments.\n"]
     lines += [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in sorted(values.items())]
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".config.")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.writelines(lines)
-    Path(aside).replace(path)
+    try:
+        ensure_directory(SYSTEM, path.parent)
+        put_whole(SYSTEM, path, "".join(lines).encode(), replace=True)
+    except OSError as error:
+        raise local(f"cannot write {str(path)!r}", error) from error
 
 
 @config.command("validate")

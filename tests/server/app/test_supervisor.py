@@ -84,6 +84,77 @@ def test_a_worker_without_an_order_does_nothing(monkeypatch: pytest.MonkeyPatch)
     assert worker.main() == 0
 
 
+def _mortal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lives: int) -> Path:
+    """Let each worker be killed in its first `lives` lives, as soon as it begins; return where they are counted."""
+    counted = tmp_path / "lives"
+    counted.mkdir()
+    script = tmp_path / "python"
+    script.write_text(
+        f"#!/bin/sh\necho $$ > {counted}/$$\n"
+        f'if [ "$(ls {counted} | wc -l)" -le {lives} ]; then kill -KILL $$; fi\n'
+        f'exec {sys.executable} "$@"\n'
+    )
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(script))
+    monkeypatch.setattr(supervisor, "_PAUSE_S_MAX", 0.05)
+    return counted
+
+
+def test_a_worker_that_is_killed_before_it_is_ready_is_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = _mortal(tmp_path, monkeypatch, 2)
+
+    async def main() -> None:
+        group = Supervisor(
+            ServerConfig(tmp_path / "data", workers=1), listen_many(("127.0.0.1", 0), "--listen", 1), tmp_path
+        )
+        (tmp_path / "data").mkdir()
+        await group.start()
+        await group.check()
+        assert await group.drain(10.0)
+
+    with capture_logs() as logs:
+        asyncio.run(main())
+    assert [line["code"] for line in logs if line["event"] == "worker died"] == [-9, -9]
+    assert len(list(counted.iterdir())) == 3
+
+
+def test_workers_that_are_killed_each_time_end_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = _mortal(tmp_path, monkeypatch, 1000)
+
+    async def main() -> None:
+        group = Supervisor(
+            ServerConfig(tmp_path / "data", workers=1), listen_many(("127.0.0.1", 0), "--listen", 1), tmp_path
+        )
+        with pytest.raises(StartError, match="was killed by signal 9 while it was starting, 3 times"):
+            await group.start()
+        await group.drain(0.1)
+
+    asyncio.run(main())
+    assert len(list(counted.iterdir())) >= 3
+
+
+@pytest.mark.parametrize(
+    ("code", "lives", "hopeless"),
+    [
+        (1, 1, "a worker ended while it was starting"),
+        (0, 1, "a worker ended while it was starting"),
+        (-9, 1, ""),
+        (-9, 2, ""),
+        (-11, 3, "a worker was killed by signal 11 while it was starting, 3 times"),
+        ("could not be started: no memory", 2, ""),
+        (
+            "could not be started: no memory",
+            3,
+            "a worker could not be started: no memory while it was starting, 3 times",
+        ),
+    ],
+)
+def test_what_ends_by_itself_knows_why(code: int | str, lives: int, hopeless: str) -> None:
+    assert supervisor._hopeless(code, lives) == hopeless
+
+
 def test_workers_that_are_never_ready_are_told_and_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sleeper = tmp_path / "python"
     sleeper.write_text("#!/bin/sh\ntrap '' TERM\nwhile true; do sleep 0.1; done\n")

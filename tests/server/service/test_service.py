@@ -51,10 +51,15 @@ def test_every_answer_is_observed_with_bounded_labels(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError("a bug with s3cr3t-key-name"), OSError(5, "the disk is gone"), KeyError("x")]
+    ("error", "status", "code"),
+    [
+        (ValueError("a bug with s3cr3t-key-name"), 500, "InternalError"),
+        (OSError(5, "the disk is gone"), 503, "ServiceUnavailable"),
+        (KeyError("x"), 500, "InternalError"),
+    ],
 )
-def test_what_nobody_foresaw_is_an_internal_error_with_an_id_in_the_log(
-    site: Site, monkeypatch: pytest.MonkeyPatch, error: Exception
+def test_what_nobody_foresaw_is_told_by_an_id_in_the_log_and_no_more(
+    site: Site, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, code: str
 ) -> None:
     async def broken(*_: object) -> None:
         raise error
@@ -63,7 +68,7 @@ def test_what_nobody_foresaw_is_an_internal_error_with_an_id_in_the_log(
     monkeypatch.setattr(type(site.store), "head", broken)
     with capture_logs() as logs:
         answer = site.ask("GET", "/photos/s3cr3t-key-name")
-    assert (answer.status, answer.code) == (500, "InternalError")
+    assert (answer.status, answer.code) == (status, code)
     assert b"a bug" not in answer.body
     assert logs[0]["request_id"] == answer.headers["x-amz-request-id"]
     assert (logs[0]["log_level"], logs[0]["operation"]) == ("error", "GetObject")

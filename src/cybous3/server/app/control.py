@@ -23,6 +23,8 @@ import psutil
 from filelock import FileLock, Timeout
 
 from cybous3.core.errors import CybousError
+from cybous3.disk.files import SYSTEM
+from cybous3.disk.whole import ensure_directory, put_whole
 from cybous3.server.app import discovery
 from cybous3.server.app.discovery import Instance
 from cybous3.server.app.places import DataDirectory
@@ -112,9 +114,15 @@ class Named:
         return self.root / "started.json"
 
     def remember(self, data: Path, arguments: Sequence[str], pid: int | None = None) -> None:
-        """Write down what the server was started with, for the commands that come later; `pid` once it is ready."""
+        """Write down what the server was started with, for the commands that come later; `pid` once it is ready.
+
+        LocalError.
+        """
         plain = {"data": str(data), "arguments": list(arguments), "pid": pid}
-        self._memory.write_text(json.dumps(plain), encoding="utf-8")
+        try:
+            put_whole(SYSTEM, self._memory, json.dumps(plain).encode(), replace=True)
+        except OSError as error:
+            raise local(f"cannot write {str(self._memory)!r}", error) from error
 
     def remembered(self) -> tuple[Path, list[str]]:
         """Return the data directory and the arguments of the last start."""
@@ -130,8 +138,8 @@ class Named:
         return False
 
     def lock(self) -> FileLock:
-        """Return the lock that starting and stopping take turns with."""
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Return the lock that starting and stopping take turns with. OSError."""
+        ensure_directory(SYSTEM, self.root)
         return FileLock(self.root / "control.lock", timeout=_OTHER_START_S, mode=0o600, thread_local=False)
 
 

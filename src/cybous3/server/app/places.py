@@ -11,9 +11,10 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
+from cybous3.disk.files import SYSTEM
+from cybous3.disk.whole import ensure_directory
 from cybous3.server.app.problems import DataInUseError, UnfinishedError, local
 
-_PRIVATE: Final = 0o700
 # Who only looks whether the lock is held, holds it for a moment.
 _PATIENCE_S: Final = 1.0
 
@@ -81,9 +82,9 @@ class DataDirectory:
                 )
 
     def prepare(self) -> None:
-        """Make the directory, for its owner only. LocalError."""
+        """Make the directory, durably and for its owner only. LocalError."""
         try:
-            self.root.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+            ensure_directory(SYSTEM, self.root)
             if not os.access(self.root, os.R_OK | os.W_OK | os.X_OK):
                 raise PermissionError(None, "permission denied")
         except OSError as error:

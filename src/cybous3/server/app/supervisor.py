@@ -1,5 +1,8 @@
 """Several worker processes on one port: started, watched, started again when they die, ended in order.
 
+While the server starts, too: what a signal or a lack of memory took is begun again, a few times; what ends by itself
+has said why, and ends the start.
+
 A worker is told everything on its standard input (configuration and the number of its listening socket), says `ready`
 on its standard output, and ends at once when its input closes: a supervisor that was killed leaves no orphans. SIGTERM
 makes it drain.
@@ -30,6 +33,7 @@ _log = structlog.get_logger("cybous3.app")
 READY: Final = b"ready\n"
 _START_PATIENCE_S: Final = 30.0
 _KILL_PATIENCE_S: Final = 2.0
+_START_TRIES: Final = 3  # lives of one worker before the server gives its start up
 # Who dies younger than this is not started again at once.
 _YOUNG_S: Final = 5.0
 _PAUSE_S_MAX: Final = 30.0
@@ -46,6 +50,8 @@ class _Worker:
     process: asyncio.subprocess.Process | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     deaths: int = 0  # in a row, young
+    begun: asyncio.Event = field(default_factory=asyncio.Event)  # it was ready once, or nobody waits for that any more
+    hopeless: str = ""  # why nobody does
     task: asyncio.Task[None] | None = None
 
 
@@ -61,7 +67,7 @@ class Supervisor:
         self._log_line = log_line
         self._sockets = sockets
         self._workers = [_Worker(f"w{i}", sockets[i % len(sockets)]) for i in range(config.workers)]
-        self._ending = False
+        self._end = asyncio.Event()
         self._go = asyncio.Event()
 
     def begin(self) -> None:
@@ -95,7 +101,7 @@ class Supervisor:
 
     async def drain(self, deadline_s: float) -> bool:
         """Let every worker finish and end. False when one had to be killed."""
-        self._ending = True
+        self._end.set()
         self._go.set()
         for sock in self._sockets:
             sock.close()  # each worker closes its own; with ours open, new connections would wait for nobody
@@ -111,27 +117,30 @@ class Supervisor:
         return not late
 
     async def _first_ready(self, worker: _Worker) -> None:
-        ready = asyncio.create_task(worker.ready.wait())
-        while not worker.ready.is_set():
-            await asyncio.wait({ready}, timeout=0.05)
-            if worker.deaths:
-                ready.cancel()
-                raise StartError("a worker ended while it was starting", hint="its reason is in the log above")
+        await worker.begun.wait()
+        if worker.hopeless:
+            raise StartError(worker.hopeless, hint="its reason is in the log above")
 
     async def _keep(self, worker: _Worker) -> None:
         """Run the worker, again and again, until the end."""
-        while not self._ending:
+        lives = 0
+        while not self._end.is_set():
             born = time.monotonic()
             try:
                 code: int | str = await self._run(worker)
             except OSError as error:  # no memory, no processes, no descriptors: there may be some later
                 code = f"could not be started: {error}"
-            if self._ending:
+            if self._end.is_set():
                 return
             worker.deaths = worker.deaths + 1 if time.monotonic() - born < _YOUNG_S else 0
+            lives += 1
+            if not worker.begun.is_set() and (hopeless := _hopeless(code, lives)):
+                worker.hopeless = hopeless
+                worker.begun.set()
             pause_s = min(_PAUSE_S_MAX, 0.25 * 2**worker.deaths) if worker.deaths else 0.0
             _log.error("worker died", slot=worker.slot, code=code, restart_in_s=pause_s)
-            await asyncio.sleep(pause_s)
+            with suppress(TimeoutError):  # an end does not wait for the next life
+                await asyncio.wait_for(self._end.wait(), pause_s)
 
     async def _run(self, worker: _Worker) -> int:
         process = await self._spawn(worker)
@@ -142,6 +151,7 @@ class Supervisor:
             self._order(worker, process)
             if process.stdout is not None and await process.stdout.readline() == READY:
                 worker.ready.set()
+                worker.begun.set()
                 worker.deaths = 0
                 _log.info("worker ready", slot=worker.slot, pid=process.pid)
             return await process.wait()
@@ -167,7 +177,7 @@ class Supervisor:
         """Tell the worker what to do, or that there is nothing to do."""
         if process.stdin is None:
             return
-        if self._ending:
+        if self._end.is_set():
             process.stdin.close()
             return
         order = {"config": dump(self._config), "socket": worker.sock.fileno(), "slot": worker.slot}
@@ -184,3 +194,17 @@ class Supervisor:
         if worker.process is not None and worker.process.returncode is None:
             with suppress(ProcessLookupError):
                 worker.process.send_signal(number)
+
+
+def _hopeless(code: int | str, lives: int) -> str:
+    """Return why a worker that was never ready need not be waited for, "" when its next life may be better.
+
+    `code` is its exit code, negative for a signal (`subprocess`), or why there was no process. A worker that ends by
+    itself knows why; what was killed (out of memory, by mistake) or could not be begun does not.
+    """
+    if isinstance(code, int) and code >= 0:
+        return "a worker ended while it was starting"
+    if lives < _START_TRIES:
+        return ""
+    how = f"was killed by signal {-code}" if isinstance(code, int) else code
+    return f"a worker {how} while it was starting, {lives} times"
