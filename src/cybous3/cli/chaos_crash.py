@@ -9,7 +9,8 @@ from cybous3.cli.options import Session, session_options
 from cybous3.cli.output import printable
 from cybous3.lab.chaos.errors import BadScenario, InvariantsBroken
 from cybous3.lab.chaos.powercut.check import CHECKS
-from cybous3.lab.chaos.powercut.clients import STEPS, client_verdicts
+from cybous3.lab.chaos.powercut.clientcuts import client_verdicts
+from cybous3.lab.chaos.powercut.clients import STEPS
 from cybous3.lab.chaos.powercut.cuts import Mode, some
 from cybous3.lab.chaos.powercut.disk import Habit
 from cybous3.lab.chaos.powercut.every import OPERATIONS, server_verdicts
@@ -64,6 +65,7 @@ _LINGER_S = 6.0  # the reaper lets what is deleted lie for five seconds
     multiple=True,
     help='With --every: only this operation, as "put file" or "key rotation"; may be repeated.',
 )
+@click.option("--workers", type=click.IntRange(1, 8), help="Processes that cut (default: one for each core).")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep the recording in this new folder.")
 @click.option(
     "--recording",
@@ -84,6 +86,7 @@ def crash(  # noqa: PLR0913  # one argument an option
     habit: str,
     every: bool,
     only: tuple[str, ...],
+    workers: int | None,
     keep: Path | None,
     kept: Path | None,
 ) -> None:
@@ -100,26 +103,26 @@ def crash(  # noqa: PLR0913  # one argument an option
     begin = time.monotonic()
     with scratch() as folder:
         if every:
-            verdicts = _every(session, chosen_target, Mode(mode), seed, folder, only)
+            verdicts = _every(session, chosen_target, Mode(mode), seed, folder, only, workers)
             about = {}
         else:
             place = kept or keep or folder / "recording"
             plan = Plan(seed, requests=requests, kinds=kinds(chosen_target), long_parts=chosen_target.full)
             made = _recording(session, chosen_target, plan, place, made_before=kept is not None)
             cuts = some(made, Mode(mode), count, seed, Habit(habit))
-            outcomes = make_all(made, place, cuts, chosen_target, folder)
+            outcomes = make_all(made, place, cuts, chosen_target, folder, workers)
             verdicts = [sum_up(chosen_target.name, outcomes, mode=durability)]
             about = _about(made)
     about = {"mode": mode, "durability": durability, "seed": seed, **about, "seconds": time.monotonic() - begin}
     _tell(session, verdicts, about)
 
 
-def _every(  # what the command was told
-    session: Session, target: Target, mode: Mode, seed: int, folder: Path, only: tuple[str, ...]
+def _every(  # noqa: PLR0913  # what the command was told
+    session: Session, target: Target, mode: Mode, seed: int, folder: Path, only: tuple[str, ...], workers: int | None
 ) -> list[Verdict]:
     names = [name for name in OPERATIONS if name in only or not only]
     steps = [step for step in STEPS if step.name in only or not only]
-    verdicts = server_verdicts(target, mode, seed, folder, session.out.note, names) if names else []
+    verdicts = server_verdicts(target, mode, seed, folder, session.out.note, names, workers) if names else []
     return verdicts + (client_verdicts(target, mode, seed, folder, session.out.note, steps) if steps else [])
 
 

@@ -120,6 +120,7 @@ def server_verdicts(
     folder: Path,
     tell: Callable[[str], None] = lambda _: None,
     names: Sequence[str] = tuple(OPERATIONS),
+    processes: int | None = None,
 ) -> list[Verdict]:
     """Record the operations and cut them everywhere; a verdict for each, in order. All of them: the start and end too.
 
@@ -134,6 +135,6 @@ def server_verdicts(
     cuts = {name: every(places, mode, f"{name}/{seed}") for name, places in spans.items()}
     together = sorted((cut for some in cuts.values() for cut in some), key=lambda cut: cut.before)
     tell(f"{sum(map(len, spans.values()))} boundaries, {len(together)} cuts ...")
-    outcomes = make_all(made, kept, together, target, folder)
+    outcomes = make_all(made, kept, together, target, folder, processes)
     by_cut = {outcome.cut: outcome for outcome in outcomes}
     return [sum_up(name, [by_cut[cut] for cut in some], boundaries=len(spans[name])) for name, some in cuts.items()]

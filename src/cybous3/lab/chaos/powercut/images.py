@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from cybous3.lab.chaos.powercut.content import Content
 from cybous3.lab.chaos.powercut.disk import Image
 from cybous3.lab.chaos.powercut.effects import ROOT, Tree
 
@@ -39,17 +40,42 @@ def is_kept(path: str) -> bool:
 
 
 def lay_out(image: Image, folder: Path) -> None:
-    """Make `folder` what the image says: private, holes left as holes. OSError."""
-    folder.mkdir(mode=0o700)
+    """Make `folder` what the image says: private, holes left as holes. What else was in it goes. OSError.
+
+    Directories that are there already stay: most images have the same hundreds, and making them is half the work.
+    """
+    there = _emptied(folder, frozenset(image.directories)) if folder.is_dir() else None
+    if there is None:
+        folder.mkdir(mode=0o700)
     for path in image.directories:
-        os.mkdir(f"{folder}/{path}", 0o700)  # noqa: PTH102  # hundreds an image: a Path for each costs more than the call
+        if not there or path not in there:
+            os.mkdir(f"{folder}/{path}", 0o700)  # noqa: PTH102  # hundreds: a Path for each costs more than the call
     for path, content in image.files.items():
-        if not is_kept(path):
-            continue
-        fd = os.open(f"{folder}/{path}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            os.ftruncate(fd, content.size)
-            for offset, data in content.runs():
-                os.pwrite(fd, data, offset)
-        finally:
-            os.close(fd)
+        if is_kept(path):
+            _write(f"{folder}/{path}", content)
+
+
+def _write(path: str, content: Content) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.ftruncate(fd, content.size)
+        for offset, data in content.runs():
+            os.pwrite(fd, data, offset)
+    finally:
+        os.close(fd)
+
+
+def _emptied(folder: Path, kept: frozenset[str]) -> set[str]:
+    """Remove every file, and every directory that is not `kept`; return the directories that stay."""
+    there = set()
+    begin = len(str(folder)) + 1
+    for path, directories, files in os.walk(folder, topdown=False):
+        for name in files:
+            os.unlink(f"{path}/{name}")  # noqa: PTH108  # as above
+        for name in directories:
+            below = f"{path}/{name}"
+            if below[begin:] in kept:
+                there.add(below[begin:])
+            else:
+                os.rmdir(below)  # noqa: PTH106  # as above
+    return there

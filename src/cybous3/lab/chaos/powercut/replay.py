@@ -26,7 +26,7 @@ from cybous3.lab.chaos.powercut.session import Lost, Session
 from cybous3.lab.chaos.powercut.targets import KEY, Opened, Target, opened_here, opened_process
 from cybous3.server.app.loop import run
 
-REAL_EVERY = 50
+REAL_EVERY = 100
 """Of our own server every so many-th image is opened by the real process instead of this one."""
 
 
@@ -64,12 +64,16 @@ def make(
     """Make the cuts and return what they came to. `tell` is called after each, and ends the work by returning True."""
     quiet()
     outcomes = []
-    for number, (cut, image) in enumerate(images(recording, cuts)):
-        process = not target.plain and (not target.full or number % REAL_EVERY == REAL_EVERY - 1)
-        outcome = _one(recording, cut, image, target, scratch, process=process)
-        outcomes.append(outcome)
-        if tell is not None and tell(outcome):
-            break
+    folder = Path(tempfile.mkdtemp(prefix="cut-", dir=scratch))
+    try:
+        for number, (cut, image) in enumerate(images(recording, cuts)):
+            process = not target.plain and (not target.full or number % REAL_EVERY == REAL_EVERY - 1)
+            outcome = _one(recording, cut, image, target, folder, process=process)
+            outcomes.append(outcome)
+            if tell is not None and tell(outcome):
+                break
+    finally:
+        shutil.rmtree(folder)
     return outcomes
 
 
@@ -78,18 +82,15 @@ def quiet() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
-def _one(recording: Recording, cut: Cut, image: Image, target: Target, scratch: Path, *, process: bool) -> Outcome:
+def _one(recording: Recording, cut: Cut, image: Image, target: Target, folder: Path, *, process: bool) -> Outcome:
     # A process that dies takes nothing with it, whatever the mode.
     window = 0.0 if cut.left is Left.EVERYTHING else Durability(target.durability).window_s
     must = expected(recording.attempts, recording.moments[cut.before], window)
-    folder = Path(tempfile.mkdtemp(prefix="cut-", dir=scratch))
-    try:
-        lay_out(image, folder / "data")
-        if target.plain:
-            return Outcome(cut, tuple(look_at_files(folder / "data", must)))
-        return run(_open(cut, target, folder, must, process=process))
-    finally:
-        shutil.rmtree(folder)
+    shutil.rmtree(folder / "data.state", ignore_errors=True)  # of a process before
+    lay_out(image, folder / "data")
+    if target.plain:
+        return Outcome(cut, tuple(look_at_files(folder / "data", must)))
+    return run(_open(cut, target, folder, must, process=process))
 
 
 async def _open(cut: Cut, target: Target, folder: Path, must: Expected, *, process: bool) -> Outcome:

@@ -135,8 +135,8 @@ def kinds(target: Target) -> dict[str, int]:
 
 
 @asynccontextmanager
-async def opened_here(folder: Path) -> AsyncIterator[Opened]:
-    """Open our own server over `folder / "data"` in this process."""
+async def opened_here(folder: Path, port: int = 0) -> AsyncIterator[Opened]:
+    """Open our own server over `folder / "data"` in this process. `port` 0: any that is free."""
     # Only this way of opening needs the whole server.
     from cybous3.server.app.front import open_port  # noqa: PLC0415
     from cybous3.server.app.node import open_node  # noqa: PLC0415
@@ -145,7 +145,7 @@ async def opened_here(folder: Path) -> AsyncIterator[Opened]:
     data = folder / "data"
     data.mkdir(mode=0o700, exist_ok=True)
     begin = time.monotonic()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", port)) as listener:
         listener.setblocking(False)  # noqa: FBT003  # the socket's own way of saying it
         config = replace(ServerConfig(data), region=REGION)
         async with open_node(config, "w0") as node:
