@@ -48,7 +48,7 @@ chaos: dev ## break our own server in every shipped way, then soak it for ten mi
 crash: dev ## a thousand power cuts, every operation at every system call, every planted fault (ten minutes)
 	@$(PROGRAMS)
 	@$(PY) -m cybous3.cli.cybs3 chaos crash --cuts 1000
-	@$(PY) -m cybous3.cli.cybs3 chaos crash --cuts 1000 --mode kill
+	@$(PY) -m cybous3.cli.cybs3 chaos crash --cuts 300 --mode kill
 	@$(PY) -m cybous3.cli.cybs3 chaos crash --every
 	@CYBS3_CRASH_ALL=1 $(PY) -m $(PYTEST) tests/lab/chaos/powercut/test_planted.py
 

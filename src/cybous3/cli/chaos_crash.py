@@ -117,7 +117,7 @@ def crash(  # noqa: PLR0913  # one argument an option
     _tell(session, verdicts, about)
 
 
-def _every(  # noqa: PLR0913  # what the command was told
+def _every(  # what the command was told
     session: Session, target: Target, mode: Mode, seed: int, folder: Path, only: tuple[str, ...], workers: int | None
 ) -> list[Verdict]:
     names = [name for name in OPERATIONS if name in only or not only]
