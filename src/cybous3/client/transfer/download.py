@@ -25,6 +25,7 @@ from cybous3.client.transfer.journal import Journal, Journals
 from cybous3.client.transfer.opening import Opened, Opener
 from cybous3.client.transfer.parallel import Buffers, all_of, in_order
 from cybous3.client.transfer.port import AS_IT_WAS, Progress, Restore, Stored, Surroundings, no_progress
+from cybous3.client.transfer.temporary import MARK_BYTES, hold
 from cybous3.crypto.errors import CryptoError, Damaged
 from cybous3.crypto.layout import RangePlan
 from cybous3.disk.files import SYSTEM, Files
@@ -116,7 +117,7 @@ class Downloader:
     def _write(self, opened: Opened, destination: Path, how: Restore, progress: Progress) -> None:
         _check_place(destination, how)
         if opened.stored.size < RESUMABLE:
-            temporary = _beside(destination, self._around.entropy(6))
+            temporary = _beside(destination, self._around.entropy(MARK_BYTES))
             _Target(self, opened, destination, temporary, how, progress).run(None)
             return
         identity = (opened.stored.object_id, opened.stored.key, str(destination.parent.resolve() / destination.name))
@@ -196,6 +197,9 @@ class _Target:
     def _fill(self, journal: Journal | None, done: frozenset[int]) -> None:
         flags = os.O_RDWR | os.O_CREAT | _BINARY | getattr(os, "O_NOFOLLOW", 0)
         descriptor = os.open(self._temporary, flags, 0o600)
+        while not hold(descriptor):  # another run took it for a dead one's in the moment before
+            os.close(descriptor)
+            descriptor = os.open(self._temporary, flags, 0o600)
         try:
             os.truncate(descriptor, self._opened.stored.size)
             self._copy(descriptor, journal, done)

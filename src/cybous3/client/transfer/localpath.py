@@ -11,6 +11,7 @@ import os
 import re
 from pathlib import Path, PurePosixPath
 
+from cybous3.client.transfer.temporary import sweep
 from cybous3.core.errors import CybousError
 
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
@@ -89,7 +90,7 @@ class Ground:
     """A destination that a tree is restored into: every file's folder is made and found to be inside, once a folder.
 
     A folder that was found inside is known again by what it is, not by its name: if another one stands there, or a
-    link leads to another, it is examined anew. Safe from many threads.
+    link leads to another, it is examined anew, and rid of what killed runs left there. Safe from many threads.
     """
 
     def __init__(self, root: Path) -> None:
@@ -106,6 +107,7 @@ class Ground:
             before = _identity(folder)
             inside(self._root, target)
             if before is not None and before == _identity(folder):
+                sweep(folder)
                 self._known[folder] = before
         return target
 

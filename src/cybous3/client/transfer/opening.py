@@ -62,11 +62,12 @@ class Opener:
         self._check_age(path, key, reader.object_id, opened.footer.generation)
         return Opened(self._describe(path, key, info, opened), opened, front, info.size)
 
-    def note(self, opened: Opened) -> None:
-        """Remember what was seen."""
+    def note(self, opened: Opened) -> Seen:
+        """Remember what was seen, and return it: the memory of a helper process shows it only to its parent."""
         stored = opened.stored
         seen = Seen(stored.object_id, stored.generation, stored.etag, opened.size, stored.digest)
         self._around.memory.note_objects(self._vault.vault_id, [(stored.key, seen)])
+        return seen
 
     def fetch(self, opened: Opened, start: int, buffer: memoryview) -> None:
         """Fill `buffer` with the object's stored bytes from `start`, of the very state that was opened."""

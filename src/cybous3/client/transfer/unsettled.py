@@ -39,8 +39,7 @@ class Unsettled:
             return seen  # not ours, or not now: the condition of the write says so
         if opened.stored.object_id not in open_ids or opened.stored.generation <= seen.generation:
             return seen
-        self._opener.note(opened)
-        return self._memory.object_seen(self._vault_id, key)
+        return self._opener.note(opened)
 
     def deleted(self, key: str) -> bool:
         """Whether an object that is not there was deleted by this machine, which had no answer; forget it then."""

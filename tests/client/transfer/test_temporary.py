@@ -1,0 +1,60 @@
+"""What a killed download left is removed by the next run, and nothing else is."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cybous3.client.transfer import temporary
+from cybous3.client.transfer.localpath import Ground
+from cybous3.client.transfer.temporary import hold, sweep
+
+fcntl = pytest.importorskip("fcntl", reason="Windows has no such locks")
+DEAD = ".report.txt.0123456789abcdef.part"
+
+
+def test_a_tree_sweeps_each_folder_it_comes_to_and_touches_only_names_of_its_own(tmp_path: Path) -> None:
+    others = (".report.txt.0123456789ab.part", "report.0123456789abcdef.part", ".x.0123456789abcdeg.part", "f.part")
+    for name in (DEAD, *others):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / ".link.0123456789abcdef.part").symlink_to("report")
+    Ground(tmp_path).ready("report.txt")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*others, ".link.0123456789abcdef.part"])
+
+
+def test_what_somebody_writes_stays_until_he_is_gone(tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path / DEAD, os.O_RDWR | os.O_CREAT)
+    assert hold(descriptor)
+    sweep(str(tmp_path))
+    assert (tmp_path / DEAD).exists()
+    os.close(descriptor)
+    sweep(str(tmp_path))
+    assert not (tmp_path / DEAD).exists()
+
+
+def test_who_was_swept_away_before_he_could_lock_is_told(tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path / DEAD, os.O_RDWR | os.O_CREAT)
+    other = os.open(tmp_path / DEAD, os.O_RDONLY)
+    assert hold(other)
+    assert not hold(descriptor), "somebody is just sweeping it"
+    os.close(other)
+    sweep(str(tmp_path))
+    assert not hold(descriptor)
+    os.close(descriptor)
+
+
+def test_where_there_are_no_locks_nothing_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(_descriptor: int, _how: int) -> None:
+        raise OSError(95, "not supported")
+
+    (tmp_path / DEAD).write_bytes(b"x")
+    monkeypatch.setattr(fcntl, "flock", none)
+    with (tmp_path / DEAD).open("rb") as file:
+        assert hold(file.fileno())
+    sweep(str(tmp_path))
+    monkeypatch.setattr(temporary, "fcntl", None)
+    sweep(str(tmp_path))
+    sweep(str(tmp_path / "missing"))
+    assert (tmp_path / DEAD).exists()
+    with (tmp_path / DEAD).open("rb") as file:
+        assert hold(file.fileno())
