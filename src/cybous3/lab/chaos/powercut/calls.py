@@ -20,7 +20,9 @@ _ANNOTATION: Final = re.compile(r"<([^<>]*)>")
 
 
 class BadLog(CybousError):
-    """The log cannot be relied on: a string was cut short, or a line has another form."""
+    """The log cannot be relied on: a string was cut short, a line has another form, or not every change is in it."""
+
+    exit_code = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from cybous3.lab.chaos.powercut.calls import read_calls
 from cybous3.lab.chaos.powercut.effects import Event, Tree
 from cybous3.lab.chaos.powercut.images import take
 from cybous3.lab.chaos.powercut.interpret import interpret
-from cybous3.lab.chaos.powercut.recording import CannotTrace, Recording, check_whole, moments, strace
+from cybous3.lab.chaos.powercut.recording import Recording, check_whole, moments, strace, unanswered
 from cybous3.lab.chaos.powercut.targets import KEY, Target
 from cybous3.lab.chaos.powercut.warm import Warm
 
@@ -206,7 +206,7 @@ def _server(
     process = spawn([*tracer, *launch.command], {**launch.environment, **(extra or {})}, said)
     if not answers(process, place.port):
         stop(process)
-        raise CannotTrace(f"the server did not answer: {said.read_text('utf-8', 'replace').strip()[-300:]}")
+        raise unanswered(said)
     return process
 
 

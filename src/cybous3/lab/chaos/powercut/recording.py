@@ -70,6 +70,18 @@ def strace(log: Path) -> tuple[list[str], dict[str, str]]:
     return [found.path, *options, "-e", f"trace={TRACED}", "-o", str(log)], dict(found.environment)
 
 
+def unanswered(said: Path) -> CannotTrace:
+    """Return why a recorded server did not answer, from what it said: strace may not have been allowed to begin."""
+    words = said.read_text("utf-8", "replace").strip()
+    first = words.partition("\n")[0]
+    if first.startswith("strace: "):
+        return CannotTrace(
+            f"strace cannot trace here: {first.removeprefix('strace: ')}",
+            hint="a container needs the capability SYS_PTRACE, and kernel.yama.ptrace_scope must be below 3",
+        )
+    return CannotTrace(f"the server did not answer: {words[-300:]}")
+
+
 class Stage:
     """What a script works with while a server is being recorded. `marks` are spans of time that it gives names to."""
 
@@ -126,7 +138,7 @@ def record(target: Target, script: Script, folder: Path, *, linger_s: float = 0.
     stage = Stage(target, place)
     try:
         if not answers(process, place.port):
-            raise CannotTrace(f"the server did not answer: {said.read_text('utf-8', 'replace').strip()[-300:]}")
+            raise unanswered(said)
         asyncio.run(_run(script, stage))
         time.sleep(linger_s)
     finally:
