@@ -3,6 +3,7 @@
 import errno
 
 import pytest
+from structlog.testing import capture_logs
 
 from cybous3.core.chunked.errors import ChunkError
 from cybous3.core.sigv4.errors import CODES, SignatureError
@@ -26,7 +27,7 @@ from cybous3.server.wire.message import Headers, Request
         (TimeoutError("slow"), "RequestTimeout", True, False),
         (OSError(errno.ENOSPC, "full"), "InsufficientStorage", False, False),
         (OSError(errno.EIO, "broken"), "ServiceUnavailable", False, True),
-        (DamagedRecordError("b", "k", "its sum differs"), "InternalError", False, True),
+        (DamagedRecordError("b", "k", "its sum differs"), "InternalError", False, False),
         (OSError("no number"), "InternalError", False, True),
         (ValueError("a bug"), "InternalError", False, True),
         (KeyError("a bug"), "InternalError", False, True),
@@ -56,3 +57,19 @@ def test_every_code_of_a_signature_can_be_answered(code: str) -> None:
 def test_head_is_refused_without_a_body() -> None:
     answer, _ = refuse(S3Error("NoSuchKey"), Request("HEAD", "/b/k", "", Headers()), "HeadObject", "ID", "HOST")
     assert (answer.status, answer.body) == (404, b"")
+
+
+def test_a_damaged_index_entry_is_one_line_of_the_log() -> None:
+    error = DamagedRecordError("bucket", "s3cr3t-key-name", "its sum differs")
+    with capture_logs() as logs:
+        refuse(error, Request("GET", "/b/k", "", Headers()), "ListParts", "ID", "HOST")
+    assert logs == [
+        {
+            "event": "damaged index entry",
+            "log_level": "error",
+            "request_id": "ID",
+            "operation": "ListParts",
+            "bucket": "bucket",
+            "reason": "its sum differs",
+        }
+    ]

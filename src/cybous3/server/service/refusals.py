@@ -49,7 +49,7 @@ _ROWS: Final[tuple[tuple[type[Exception], _Translation], ...]] = (
     (UriError, lambda _: Refusal(S3Error("InvalidURI"))),
     (ConnectionError, lambda _: Refusal(S3Error("IncompleteBody"), close=True)),
     (TimeoutError, lambda _: Refusal(S3Error("RequestTimeout"), close=True)),
-    (DamagedRecordError, lambda error: Refusal(damage.of_the_index(error), unforeseen=True)),
+    (DamagedRecordError, lambda error: Refusal(damage.of_the_index(error))),
     (OSError, lambda error: Refusal(S3Error(_of_the_system(error)), unforeseen=error.errno not in _NO_SPACE)),
     (Exception, lambda _: Refusal(S3Error("InternalError"), unforeseen=True)),
 )
@@ -75,6 +75,14 @@ def refusal_of(error: Exception) -> Refusal:
 def refuse(error: Exception, request: Request, operation: str, request_id: str, host_id: str) -> tuple[Response, str]:
     """Return the answer to a request that ended in `error`, and its S3 code."""
     refusal = refusal_of(error)
+    if isinstance(error, DamagedRecordError):  # the medium's doing: where in our code it was met helps nobody
+        _log.error(
+            "damaged index entry",
+            request_id=request_id,
+            operation=operation,
+            bucket=error.bucket,
+            reason=error.reason,
+        )
     if refusal.unforeseen:
         _log.error(
             "request failed", request_id=request_id, operation=operation, code=refusal.error.code, exc_info=error

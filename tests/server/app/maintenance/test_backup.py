@@ -5,7 +5,10 @@ import errno
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from cybous3.server.app.maintenance.manifest import BackupError, NoBackupError
 from cybous3.server.app.maintenance.moving import Progress
 from cybous3.server.app.maintenance.restore import restore
 from cybous3.server.app.problems import LocalError, UnfinishedError
+from cybous3.server.meta.sqlite.garbage import SqliteGarbage
 from cybous3.server.store.store import Store
 from tests.support.house_of_data import BIG, PART, House, flip, put, put_parts
 
@@ -263,6 +267,121 @@ def test_garbage_is_held_while_a_backup_runs_and_freed_after(
 
     assert due == [[]]
     assert house.run(waiting) == [blob]
+
+
+def test_a_backup_that_is_killed_holds_the_garbage_for_a_minute_and_the_restored_index_not_at_all(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.fill("a")
+    seen: list[tuple[str, int]] = []
+
+    def holds(index: Path) -> list[tuple[str, int]]:
+        with closing(sqlite3.connect(index)) as connection:
+            return connection.execute("SELECT name, until_ms FROM holds").fetchall()
+
+    copy = copying.Copier.copy
+
+    async def looking(self: copying.Copier, blob: str) -> int:
+        seen.extend(holds(house.place.index))
+        return await copy(self, blob)
+
+    monkeypatch.setattr(copying.Copier, "copy", looking)
+    back_up(house, tmp_path / "backup")
+    assert len(seen) == 1
+    assert seen[0][1] <= (time.time() + 60) * 1000
+    assert holds(house.place.index) == []
+    restored, _ = bring_back(tmp_path / "backup", tmp_path / "new")
+    assert holds(restored.place.index) == []
+
+
+def test_a_long_copy_renews_its_hold(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blob = house.fill("a")["a"].extents[0].blob
+    monkeypatch.setattr(backups, "HOLD_S", 0.4)
+    monkeypatch.setattr(backups, "_RENEW_S", 0.02)
+    copy, due = copying.Copier.copy, []
+
+    async def slow(self: copying.Copier, name: str) -> int:
+        async with house.store() as store:
+            await store.delete("bucket", "a")
+            for _ in range(3):
+                await asyncio.sleep(0.25)
+                due.append(await store.index.garbage.due(10))
+        return await copy(self, name)
+
+    monkeypatch.setattr(copying.Copier, "copy", slow)
+    assert back_up(house, tmp_path / "backup").damaged == []
+    assert due == [[], [], []]
+    assert house.run(lambda store: store.index.garbage.due(10)) == [blob]
+
+
+@pytest.mark.parametrize("renewed", [False, True])
+def test_a_hold_that_lapsed_makes_no_backup(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renewed: bool
+) -> None:
+    """What the reaper may have taken meanwhile must not be called damage."""
+    house.fill("a")
+    monkeypatch.setattr(backups, "HOLD_S", 0.05)
+    monkeypatch.setattr(backups, "_RENEW_S", 0.2 if renewed else 10)
+    copy = copying.Copier.copy
+
+    async def slow(self: copying.Copier, name: str) -> int:
+        await asyncio.sleep(0.21 if renewed else 0.1)
+        return await copy(self, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(copying.Copier, "copy", slow)
+        with pytest.raises(backups.LapsedError, match="held up for so long"):
+            back_up(house, tmp_path / "backup")
+    assert manifest.load(SYSTEM, tmp_path / "backup") is None
+    monkeypatch.undo()
+    assert back_up(house, tmp_path / "backup").present == 1
+
+
+def test_a_hold_that_cannot_be_written_is_told(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.fill("a")
+
+    async def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    monkeypatch.setattr(SqliteGarbage, "hold", full)
+    with pytest.raises(LocalError, match="cannot take the note that a backup runs"):
+        back_up(house, tmp_path / "backup")
+
+
+def test_a_medium_that_cannot_be_written_to_is_restored_from(house: House, tmp_path: Path) -> None:
+    house.fill("a", "b")
+    source = tmp_path / "backup"
+    back_up(house, source)
+    shutil.rmtree(source / "blobs" / "incoming")  # of a copy that left out what was empty
+    before = sorted(source.rglob("*"))
+    folders = [source, *(path for path in before if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    try:
+        restored, done = bring_back(source, tmp_path / "new")
+    finally:
+        for folder in folders:
+            folder.chmod(0o700)
+    assert (done.copied, done.damaged) == (2, [])
+    assert restored.read_all() == house.read_all()
+    assert sorted(source.rglob("*")) == before
+
+
+def test_a_backup_makes_no_file_beside_the_data(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk without room for one more file is when a backup is wanted."""
+    house.fill("a")
+    before = {path for path in house.root.rglob("*") if not path.name.startswith("index.sqlite")}
+    create, made = SystemFiles.create, []
+
+    def note(self: SystemFiles, path: Path) -> int:
+        made.append(path)
+        return create(self, path)
+
+    monkeypatch.setattr(SystemFiles, "create", note)
+    back_up(house, tmp_path / "backup")
+    assert made
+    assert not [path for path in made if house.root in path.parents and path != house.place.index]
+    assert {path for path in house.root.rglob("*") if not path.name.startswith("index.sqlite")} == before
 
 
 def test_a_link_to_another_disk_is_refused_in_words(

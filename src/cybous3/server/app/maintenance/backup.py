@@ -15,19 +15,19 @@ import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 from cybous3.core.errors import CybousError
 from cybous3.disk.files import SYSTEM
-from cybous3.disk.whole import put_whole, read_whole
+from cybous3.disk.whole import ensure_directory, put_whole, read_whole
 from cybous3.server.app.maintenance import manifest as manifests
 from cybous3.server.app.maintenance.copying import Copier, FullError, prepare
 from cybous3.server.app.maintenance.manifest import Manifest
 from cybous3.server.app.maintenance.moving import Entry, Mover, OnProgress, Progress, silent, unreferenced
-from cybous3.server.app.maintenance.opening import open_blobs, opened
+from cybous3.server.app.maintenance.opening import looked_into, open_blobs
 from cybous3.server.app.places import DataDirectory
 from cybous3.server.app.problems import local
 from cybous3.server.meta.port import Garbage
@@ -37,9 +37,9 @@ from cybous3.server.meta.sqlite.snapshot import snapshot
 from cybous3.server.model.objects import ObjectRecord
 
 SLOT: Final = "backup"
-HOLD_S: Final = 15 * 60  # a backup that is killed keeps garbage for this long
+HOLD_S: Final = 60.0  # a backup that is killed keeps garbage for this long
 SEAL_MAX: Final = 4096
-_RENEW_S: Final = 60.0
+_RENEW_S: Final = 10.0
 _UNFINISHED: Final = "backup.unfinished"
 _INDEX: Final = "index.sqlite"
 _SEAL: Final = "seal.key"
@@ -49,31 +49,37 @@ class NotEmptyError(CybousError):
     """The target holds something else."""
 
 
+class LapsedError(CybousError):
+    """The hold on the garbage ended before the copying did."""
+
+
 async def backup(
     data: Path, dest: Path, *, link: bool = False, verify: bool = False, on_progress: OnProgress = silent
 ) -> tuple[Manifest, Progress]:
     """Make `dest` a backup of `data` as it is now, and return what it holds.
 
     `link` makes hard links in place of copies. `verify` reads again what an earlier backup copied, and replaces what is
-    no longer whole. NotEmptyError, BackupError (a manifest that cannot be read), FullError, LocalError, BusyError, and
-    what `opened` raises.
+    no longer whole. NotEmptyError, BackupError (a manifest that cannot be read), FullError, LapsedError, LocalError,
+    BusyError, and what `looked_into` raises.
     """
     dest = DataDirectory.at(dest).root
-    async with opened(data, SLOT) as source:
+    async with looked_into(data) as source:
         old = _accepted(source.place, dest)
         prepare(SYSTEM, dest / "blobs", SLOT)
         target = open_blobs(DataDirectory(dest), SLOT)
         try:
             copier = Copier(source.blobs, dest / "blobs", SLOT, SYSTEM, source.blobs.path if link else None)
             mover = Mover(copier, target, verify, Progress(), on_progress)
-            async with _holding(source.index.garbage):
-                with _in_words(dest):
+            with _in_words(dest):
+                async with _holding(source.index.garbage) as hold:
                     scratch = await _snapshot(source.place, dest)
-                    stale, damaged = await _moved(mover, scratch)
-                    for entry, reason in damaged:
-                        if isinstance(entry, ObjectRecord):
+                    stale, damaged = await _moved(mover, scratch, hold.name)
+                    hold.ensure_kept()
+                for entry, reason in damaged:
+                    if isinstance(entry, ObjectRecord):
+                        with suppress(OSError):  # a full disk: it is named in the manifest, and found when it is read
                             await source.index.objects.quarantine(entry, reason)
-                    whole = _settle(source.place, dest, scratch, mover.done)
+                whole = _settle(source.place, dest, scratch, mover.done)
             mover.done.pruned = len(await target.delete(stale))
             _tidy(dest, old)
             return whole, mover.done
@@ -86,7 +92,7 @@ def _accepted(place: DataDirectory, dest: Path) -> Manifest | None:
     if dest == place.root or place.root in dest.parents or dest in place.root.parents:
         raise NotEmptyError("a backup cannot lie within the data directory, or around it", hint="give another place")
     with _in_words(dest):
-        dest.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ensure_directory(SYSTEM, dest)
         old = manifests.load(SYSTEM, dest)
         names = SYSTEM.names(dest)
         if old is None and names and _UNFINISHED not in names:
@@ -96,28 +102,54 @@ def _accepted(place: DataDirectory, dest: Path) -> Manifest | None:
     return old
 
 
-@asynccontextmanager
-async def _holding(garbage: Garbage) -> AsyncIterator[None]:
-    """Keep the reaper from deleting, renewed while the block runs."""
-    name = f"backup-{os.getpid()}-{secrets.token_hex(4)}"
+class _Hold:
+    """Keeps the reaper from deleting, for a short while at a time, so that a backup that is killed soon lets go."""
 
-    async def hold() -> None:
-        await garbage.hold(name, int((time.time() + HOLD_S) * 1000))
+    def __init__(self, garbage: Garbage) -> None:
+        self.name = f"backup-{os.getpid()}-{secrets.token_hex(4)}"
+        self._garbage = garbage
+        self._until = 0.0
+        self._lapsed = False
 
-    async def renew() -> None:
+    async def begin(self) -> None:
+        """Hold for HOLD_S seconds from now. OSError."""
+        now = time.time()
+        self._lapsed = self._lapsed or 0.0 < self._until <= now
+        await self._garbage.hold(self.name, int((now + HOLD_S) * 1000))
+        self._until = now + HOLD_S
+
+    async def renew(self) -> None:
+        """Begin again and again. A disk that is full for a moment has until the hold ends."""
         while True:
             await asyncio.sleep(_RENEW_S)
-            await hold()
+            with suppress(OSError):
+                await self.begin()
 
-    await hold()
-    renewing = asyncio.create_task(renew())
+    def ensure_kept(self) -> None:
+        """Raise LapsedError when it may have let go of anything since it was begun."""
+        if self._lapsed or self._until <= time.time():
+            raise LapsedError(
+                "the backup was held up for so long that the server may have deleted what it was copying",
+                hint="run it again: it goes on from here",
+            )
+
+
+@asynccontextmanager
+async def _holding(garbage: Garbage) -> AsyncIterator[_Hold]:
+    """Keep the reaper from deleting while the block runs."""
+    hold = _Hold(garbage)
     try:
-        yield
-        if renewing.done():
-            renewing.result()  # a hold that could not be renewed may have let go of what was being copied
+        await hold.begin()
+    except OSError as error:
+        raise local("the index cannot take the note that a backup runs", error) from error
+    renewing = asyncio.create_task(hold.renew())
+    try:
+        yield hold
     finally:
         renewing.cancel()
-        await garbage.release(name)
+        await asyncio.wait([renewing])
+        with suppress(OSError):  # it ends by itself
+            await garbage.release(hold.name)
 
 
 async def _snapshot(place: DataDirectory, dest: Path) -> Path:
@@ -128,10 +160,14 @@ async def _snapshot(place: DataDirectory, dest: Path) -> Path:
     return scratch
 
 
-async def _moved(mover: Mover, scratch: Path) -> tuple[list[str], list[tuple[Entry, str]]]:
-    """Copy every blob of the snapshot; return those at the target that it does not name, and what is damaged."""
+async def _moved(mover: Mover, scratch: Path, hold: str) -> tuple[list[str], list[tuple[Entry, str]]]:
+    """Copy every blob of the snapshot; return those at the target that it does not name, and what is damaged.
+
+    The snapshot knows the hold that is on while it is taken; what is restored must not.
+    """
     index = await open_sqlite(scratch / _INDEX)
     try:
+        await index.garbage.release(hold)
         damaged = await mover.move_all(index)
         await mover.copier.sync_names()
         return await unreferenced(mover.target, index), damaged

@@ -17,6 +17,7 @@ from cybous3.disk.locks import locked
 from cybous3.server.app.accounts import ensure_index
 from cybous3.server.app.places import DataDirectory
 from cybous3.server.app.problems import local
+from cybous3.server.blobs.local.published import PublishedBlobs
 from cybous3.server.blobs.local.store import LocalBlobs, SlotTakenError
 from cybous3.server.meta.sqlite.index import SqliteIndex, open_sqlite
 
@@ -41,6 +42,15 @@ class Opened:
         return any((incoming / slot / blob).exists() for slot in SYSTEM.names(incoming))
 
 
+@dataclass(frozen=True, slots=True)
+class LookedInto:
+    """What a command works with that writes no blobs."""
+
+    place: DataDirectory
+    index: SqliteIndex
+    blobs: PublishedBlobs
+
+
 @contextmanager
 def taking_turns(place: DataDirectory, what: str) -> Iterator[None]:
     """Hold the lock of the command `what` on this directory. BusyError, LocalError."""
@@ -57,6 +67,30 @@ async def opened(data: Path, what: str) -> AsyncIterator[Opened]:
 
     NoDataDirectoryError, BusyError, UnfinishedError, LocalError; and what the index says of itself when it is damaged.
     """
+    async with _indexed(data) as (place, index):
+        blobs = open_blobs(place, what)
+        try:
+            yield Opened(place, index, blobs)
+        finally:
+            await blobs.aclose()
+
+
+@asynccontextmanager
+async def looked_into(data: Path) -> AsyncIterator[LookedInto]:
+    """Open a data directory that exists without making a single file there: its disk may have no room for one.
+
+    NoDataDirectoryError, UnfinishedError, LocalError; and what the index says of itself when it is damaged.
+    """
+    async with _indexed(data) as (place, index):
+        blobs = PublishedBlobs(place.blobs)
+        try:
+            yield LookedInto(place, index, blobs)
+        finally:
+            await blobs.aclose()
+
+
+@asynccontextmanager
+async def _indexed(data: Path) -> AsyncIterator[tuple[DataDirectory, SqliteIndex]]:
     ensure_index(data)
     place = DataDirectory.at(data)
     place.ensure_finished()
@@ -65,11 +99,7 @@ async def opened(data: Path, what: str) -> AsyncIterator[Opened]:
     except OSError as error:
         raise local("cannot open the index", error) from error
     try:
-        blobs = open_blobs(place, what)
-        try:
-            yield Opened(place, index, blobs)
-        finally:
-            await blobs.aclose()
+        yield place, index
     finally:
         await index.aclose()
 

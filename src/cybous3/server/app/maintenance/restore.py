@@ -2,7 +2,7 @@
 
 The index gets its name last. While a restore has not ended, a mark in the directory keeps every server from beginning
 there; run again, it goes on where it was. What is damaged in the backup, or was when it was taken, is restored as an
-object in quarantine: it answers an error and no wrong byte.
+object in quarantine: it answers an error and no wrong byte. Nothing is written where the backup lies.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ from cybous3.server.app.maintenance.moving import Mover, OnProgress, Progress, s
 from cybous3.server.app.maintenance.opening import open_blobs
 from cybous3.server.app.places import DataDirectory
 from cybous3.server.app.problems import local
+from cybous3.server.blobs.local.published import PublishedBlobs
 from cybous3.server.meta.space import NO_SPACE
 from cybous3.server.meta.sqlite.index import open_sqlite
 from cybous3.server.model.objects import ObjectRecord
@@ -90,7 +91,8 @@ async def _bring(source: Path, wanted: Manifest, place: DataDirectory, on_progre
 async def _bring_blobs(source: Path, place: DataDirectory, scratch: Path, on_progress: OnProgress) -> Progress:
     """Bring the blobs, and put into quarantine what is not whole."""
     prepare(SYSTEM, place.blobs, SLOT)
-    origin, target = open_blobs(DataDirectory(source), SLOT), open_blobs(place, SLOT)
+    target = open_blobs(place, SLOT)
+    origin = PublishedBlobs(DataDirectory(source).blobs)  # it may be a medium that nothing can be written to
     try:
         index = await open_sqlite(scratch / "index.sqlite")
         try:
