@@ -13,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from cybous3.disk.files import SystemFiles
+from cybous3.server.meta.space import RESERVE_MIN, Space
 from cybous3.server.meta.sqlite import index as module
+from cybous3.server.meta.sqlite import log as log_module
 from cybous3.server.meta.sqlite.index import SqliteIndex, open_sqlite
-from cybous3.server.meta.sqlite.log import FRAME_BYTES, HEADER_BYTES, BrokenLogError, make_durable
+from cybous3.server.meta.sqlite.log import FRAME_BYTES, HEADER_BYTES, BrokenLogError, lay_out, make_durable
 from cybous3.server.model.buckets import Durability
 from cybous3.server.model.objects import ALWAYS
 from cybous3.server.wire.errors import S3Error
@@ -169,3 +172,38 @@ def _keys(path: Path) -> set[str]:
     assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     connection.close()
     return found
+
+
+class _Short(SystemFiles):
+    """A disk that takes half of what it is given and then fails."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number = number
+
+    def write(self, fd: int, data: bytes) -> None:
+        super().write(fd, data[: len(data) // 2])
+        raise OSError(self._number, "no more")
+
+
+def test_a_log_that_finds_no_room_is_as_long_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "index.db-wal"
+    log.write_bytes(b"frames")
+    monkeypatch.setattr(log_module, "SYSTEM", _Short(errno.ENOSPC))
+    lay_out(log, 1000)
+    assert log.read_bytes() == b"frames"
+    monkeypatch.setattr(log_module, "SYSTEM", _Short(errno.EIO))
+    with pytest.raises(OSError, match="no more"):
+        lay_out(log, 1000)
+
+
+def test_the_last_of_the_room_is_left_to_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "index.db-wal"
+    log.write_bytes(b"frames")
+    needed = 994 + RESERVE_MIN // 2  # what is missing, and half of the reserve
+    for free, length in ((needed - 1, 6), (needed, 1000)):
+        monkeypatch.setattr(log_module, "measure", lambda _, free=free: Space(1000, free))
+        lay_out(log, 1000)
+        assert log.stat().st_size == length
+    lay_out(log, 500)
+    assert log.read_bytes() == b"frames".ljust(1000, b"\0"), "it is never cut"
