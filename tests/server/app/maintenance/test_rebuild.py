@@ -1,6 +1,9 @@
 """An index that is damaged or gone is made anew from what can be read and from the blobs, and the losses are named."""
 
 import asyncio
+import os
+import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ from cybous3.server.app.problems import DataInUseError, LocalError, UnfinishedEr
 from cybous3.server.meta.sqlite.rebuild import build
 from cybous3.server.store.accounts import has_keys
 from cybous3.server.store.store import Store
-from tests.support.house_of_data import BIG, PART, House, put, put_parts
+from tests.support.house_of_data import BIG, PART, House, flip, put, put_parts
 
 
 @pytest.fixture
@@ -108,6 +111,60 @@ def test_what_was_deleted_stays_deleted(house: House) -> None:
     house.run(delete)
     made = rebuilt(house)
     assert (made.losses, set(house.read_all())) == ((), {"kept", "small0", "small1"})
+
+
+def killed(house: House, tmp_path: Path, change: Callable[[Store], Any]) -> House:
+    """Return what a server leaves that was killed after `change`: its log is not in its tables."""
+    left = tmp_path / "killed"
+
+    async def keep(store: Store) -> None:
+        await change(store)
+        shutil.copytree(house.root, left)
+
+    house.run(keep)
+    return House(left)
+
+
+async def _overwrite_and_delete(store: Store) -> None:
+    await put(store, "overwritten", BIG + b"new")
+    await store.delete("bucket", "deleted")
+
+
+@pytest.mark.parametrize("index", ["there", "empty", "gone"])
+def test_the_log_of_a_killed_server_says_what_was_deleted(house: House, tmp_path: Path, index: str) -> None:
+    """With the file it belongs to cut or gone, too: SQLite would throw such a log away."""
+
+    async def all_of_it(store: Store) -> None:
+        for key in ("kept", "deleted", "overwritten"):
+            await put(store, key, BIG)
+        await _overwrite_and_delete(store)
+
+    house.fill("early")
+    left = killed(house, tmp_path, all_of_it)
+    if index == "empty":
+        os.truncate(left.place.index, 0)
+    if index == "gone":
+        left.place.index.unlink()
+    made = rebuilt(left)
+    assert "index" not in kinds(made)
+    read = left.read_all()
+    assert (read["kept"], read["overwritten"], read["early"]) == (BIG, BIG + b"new", BIG)
+    assert "deleted" not in read
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_flips_in_the_log_of_a_killed_server_end_no_rebuild(house: House, tmp_path: Path, seed: int) -> None:
+    house.fill("kept", "deleted", "overwritten", small=50)
+    left = killed(house, tmp_path, _overwrite_and_delete)
+    log = left.place.index.with_name("index.sqlite-wal")
+    chance = random.Random(seed)  # noqa: S311  # which bytes are flipped is no secret
+    for _ in range(6):
+        flip(log, chance.randrange(32, log.stat().st_size))
+    content = log.read_bytes()
+    made = rebuilt(left)
+    assert made.kept is not None
+    assert made.kept.with_name(f"{made.kept.name}-wal").read_bytes() == content
+    assert left.read_all()["kept"] == BIG
 
 
 def test_keys_without_their_seal_are_lost_and_the_server_can_begin(house: House) -> None:

@@ -3,17 +3,17 @@
 Only without a server. The new index is built beside the old one; then the old one gets another name, with its log, and
 is kept; then the new one gets its place. At whatever point it is interrupted: run again, it goes on, and until it has
 ended no server begins on this directory.
+
+SQLite never opens the old one: of a damaged log it believes the part before the damage, and removes the rest.
 """
 
 import asyncio
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from cybous3.core.errors import CybousError
 from cybous3.disk.files import NO_HARD_LINKS, SYSTEM
 from cybous3.server.app.accounts import NoDataDirectoryError
 from cybous3.server.app.maintenance import plan
@@ -22,10 +22,8 @@ from cybous3.server.app.maintenance.plan import Loss
 from cybous3.server.app.places import DataDirectory
 from cybous3.server.app.problems import local
 from cybous3.server.blobs.port import Blobs, DamagedBlobError
-from cybous3.server.meta.sqlite.index import open_sqlite
 from cybous3.server.meta.sqlite.rebuild import build
 from cybous3.server.meta.sqlite.salvage import Salvaged, salvage
-from cybous3.server.meta.sqlite.snapshot import snapshot
 from cybous3.server.model.accounts import AccessKey, User
 from cybous3.server.model.buckets import Bucket
 from cybous3.server.model.objects import ObjectRecord
@@ -35,8 +33,6 @@ from cybous3.server.workers.verify import Pace, verdict_on
 
 _LOG: Final = "-wal"
 _SHARED: Final = "-shm"
-_DOOMED_MAX: Final = 10_000_000
-_NEVER_S: Final = 1e12  # a time at which no hold of a backup holds any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +81,12 @@ def _begun(place: DataDirectory) -> bool:
 async def _rebuild(place: DataDirectory, region: str, on_progress: OnProgress) -> Rebuilt:
     old = await asyncio.to_thread(salvage, place.index)
     losses = [Loss(lost.kind, lost.name, lost.reason) for lost in old.lost if lost.kind != "file"]
-    doomed = await _doomed(place, losses)
-    if not SYSTEM.exists(place.index):
+    if any(lost.kind == "file" for lost in old.lost):
         losses.append(Loss("index", str(place.index), "it is gone: small objects, users and keys lived in it alone"))
     blobs = open_blobs(place, "rebuild")
     try:
         read = await _read_labels(blobs, losses, on_progress)
-        for blob in doomed:
+        for blob in old.doomed:  # they stay where they are, for `fsck --remove-orphans`
             read.pop(blob, None)
         gathered = _Gathered(old, read, region)
         gathered.weigh(losses)
@@ -111,30 +106,6 @@ async def _rebuild(place: DataDirectory, region: str, on_progress: OnProgress) -
         losses=tuple(losses),
         kept=kept,
     )
-
-
-async def _doomed(place: DataDirectory, losses: list[Loss]) -> Sequence[str]:
-    """Return the blobs of which the old index still knows that nothing refers to them: what was deleted stays so.
-
-    Asked of a copy, as far as SQLite can make sense of it. They stay where they are, for `fsck --remove-orphans`.
-    """
-    if not SYSTEM.exists(place.index):
-        return ()
-    scratch = place.root / "rebuild.scratch"
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(mode=0o700)
-    try:
-        await asyncio.to_thread(snapshot, place.index, scratch / "index.sqlite")
-        index = await open_sqlite(scratch / "index.sqlite", clock=lambda: _NEVER_S)
-        try:
-            return await index.garbage.due(_DOOMED_MAX)
-        finally:
-            await index.aclose()
-    except (OSError, CybousError) as error:
-        losses.append(Loss("queue", "deleted blobs", f"some may come back as what they were: {error}"))
-        return ()
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 async def _read_labels(blobs: Blobs, losses: list[Loss], on_progress: OnProgress) -> dict[str, Label | None]:

@@ -35,6 +35,8 @@ from cybous3.server.model.uploads import Upload
 _Values = tuple[Any, ...]
 _CONTENT_WIDTH: Final = 2
 _LAYOUT_WIDTH: Final = 3
+_QUEUE_WIDTH: Final = 2
+_BLOB_ID: Final = 16
 
 
 class Lost(NamedTuple):
@@ -86,6 +88,7 @@ class Salvaged:
     uploads: Sequence[Upload] = ()
     parts: Sequence[UploadedPart] = ()
     strays: Iterable[tuple[int, ObjectRecord]] = ()  # objects of buckets that are lost; owner "" is the bucket's
+    doomed: frozenset[str] = frozenset()  # blobs that nothing referred to any more: what was deleted stays so
     lost: Sequence[Lost] = ()
 
 
@@ -94,6 +97,7 @@ class _Found:
     """What a scan of the pages found, by primary key: values of the small tables, places of the large ones."""
 
     small: dict[str, dict[Any, _Values]] = field(default_factory=dict)
+    doomed: set[bytes] = field(default_factory=set)
     places: Places = field(default_factory=Places)
     lost: list[Lost] = field(default_factory=list)
 
@@ -168,6 +172,7 @@ def salvage(path: Path) -> Salvaged:
         uploads=uploads,
         parts=parts,
         strays=_Strays(source, [number for number in held if number not in buckets]),
+        doomed=frozenset(blob.hex() for blob in found.doomed),
         lost=found.lost,
     )
 
@@ -227,7 +232,19 @@ def _take(found: _Found, place: Place, kind: int, rowid: int, values: _Values) -
         found.places.add_body("contents", rowid, place)
     if kind == TABLE_LEAF and len(values) == _LAYOUT_WIDTH and isinstance(values[1], bytes):
         found.places.add_body("layouts", rowid, place)
+    if kind in (INDEX_LEAF, INDEX_INNER) and len(values) == _QUEUE_WIDTH:
+        _note_doomed(found, values)
     return (kind, len(values)) not in _OWN_WIDTHS
+
+
+def _note_doomed(found: _Found, values: _Values) -> None:
+    """Take note of a row of `blobs` or `blobs_dead`, however old it is.
+
+    An id is never used again, so to a blob that was in the queue once nothing refers any more.
+    """
+    for blob, dead in (values, values[::-1]):
+        if isinstance(blob, bytes) and len(blob) == _BLOB_ID and isinstance(dead, int):
+            found.doomed.add(blob)
 
 
 def _normal(shape: _Shape, rowid: int, values: _Values) -> _Values:
