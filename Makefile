@@ -50,7 +50,7 @@ crash: dev ## a thousand power cuts, every operation at every system call, every
 	@$(PY) -m cybous3.cli.cybs3 chaos crash --cuts 1000
 	@$(PY) -m cybous3.cli.cybs3 chaos crash --cuts 300 --mode kill
 	@$(PY) -m cybous3.cli.cybs3 chaos crash --every
-	@CYBS3_CRASH_ALL=1 $(PY) -m $(PYTEST) tests/lab/chaos/powercut/test_planted.py
+	@CYBS3_CRASH_ALL=1 $(PY) -m $(PYTEST) tests/lab/chaos/powercut/test_planted.py tests/lab/chaos/powercut/test_clientcuts.py
 
 fix: dev ## format, and repair what lint can repair
 	@$(PY) -m ruff check --fix $(PATHS) || true

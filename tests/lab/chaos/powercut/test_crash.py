@@ -36,24 +36,24 @@ def crash(capfd: pytest.CaptureFixture[str]) -> Command:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_ours_loses_nothing_at_any_cut() -> None:
-    """The same as `cybs3 chaos crash` in small: 90 power cuts and 30 kills of one recording, by two processes."""
+    """The same as `cybs3 chaos crash` in small: 60 power cuts and 20 kills of one recording, by two processes."""
     with scratch() as folder:
         target = targets.own()
-        made = recording.record(target, recording.under_load(Plan(5, requests=15)), folder / "r")
-        cuts = [*some(made, Mode.POWER, 90, 5), *some(made, Mode.KILL, 30, 5)]
+        made = recording.record(target, recording.under_load(Plan(5, requests=10)), folder / "r")
+        cuts = [*some(made, Mode.POWER, 60, 5), *some(made, Mode.KILL, 20, 5)]
         outcomes = make_all(made, folder / "r", sorted(cuts, key=lambda c: c.before), target, folder, processes=2)
     assert [outcome for outcome in outcomes if outcome.findings] == []
-    assert len(outcomes) == 120
+    assert len(outcomes) == 80
     assert any(outcome.process for outcome in outcomes)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_each_boundary_of_an_operation_is_cut() -> None:
-    """A part of `--every`: the operation with the most calls, one that an administrator does, and a bucket."""
+    """A part of `--every`: the operation with the most calls, and a bucket; `make crash` cuts all of them."""
     with scratch() as folder:
         target = targets.own()
-        names = ("create bucket", "put file", "user add", "key delete")
+        names = ("create bucket", "put file")
         made = every.record_operations(target, folder / "r", names)
         spans = every.boundaries(made)
         assert set(names) < set(spans)
@@ -67,13 +67,12 @@ def test_each_boundary_of_an_operation_is_cut() -> None:
 @pytest.mark.timeout(300)
 def test_the_command_cuts_operations_of_server_and_client(crash: Command) -> None:
     """A login is cut at each of its calls; whatever is left, a second one ends well."""
-    code, told, err = crash("--every", "--only", "create bucket", "--only", "login", "--json")
+    code, told, _ = crash("--every", "--only", "create bucket", "--only", "login", "--json")
     server, client = told["verdicts"]
     assert code == 0
     assert (server["name"], client["name"]) == ("create bucket", "client: login")
     assert server["cuts"] == 3 * server["boundaries"] > 9
     assert client["cuts"] == 3 * client["boundaries"] > 30
-    assert "different images tried" in err
 
 
 @pytest.mark.slow

@@ -67,7 +67,7 @@ def make(
     folder = Path(tempfile.mkdtemp(prefix="cut-", dir=scratch))
     try:
         for number, (cut, image) in enumerate(images(recording, cuts)):
-            process = not target.plain and (not target.full or number % REAL_EVERY == REAL_EVERY - 1)
+            process = not target.plain and (not target.full or number % REAL_EVERY == REAL_EVERY // 4)
             outcome = _one(recording, cut, image, target, folder, process=process)
             outcomes.append(outcome)
             if tell is not None and tell(outcome):
