@@ -57,7 +57,7 @@ def test_each_boundary_of_an_operation_is_cut() -> None:
         made = every.record_operations(target, folder / "r", names)
         spans = every.boundaries(made)
         assert set(names) < set(spans)
-        assert all(len(spans[name]) > 4 for name in names)
+        assert all(len(spans[name]) >= 3 for name in names), "a write, a sync, and the ends"
         places = sorted({place for name in names for place in spans[name]})
         outcomes = replay.make(made, cut_every(places, Mode.KILL, "1"), target, folder)
     assert [outcome for outcome in outcomes if outcome.findings] == []
