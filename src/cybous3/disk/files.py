@@ -33,7 +33,8 @@ _NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 _BINARY: Final = getattr(os, "O_BINARY", 0)  # Windows would translate line ends
 _CREATE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | _CLOEXEC | _NOFOLLOW | _BINARY
 _APPEND: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _CLOEXEC | _NOFOLLOW | _BINARY
-_READ: Final = os.O_RDONLY | _CLOEXEC | _NOFOLLOW | _BINARY
+_NONBLOCK: Final = getattr(os, "O_NONBLOCK", 0)  # of a pipe's name: nobody may wait there for a writer
+_READ: Final = os.O_RDONLY | _CLOEXEC | _NOFOLLOW | _NONBLOCK | _BINARY
 _LOCK: Final = os.O_RDWR | os.O_CREAT | _CLOEXEC | _NOFOLLOW | _BINARY
 
 _FOR_OTHERS: Final = 0o077

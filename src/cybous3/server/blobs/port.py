@@ -109,29 +109,11 @@ class BlobReader(Protocol):
         ...
 
 
-class Blobs(Protocol):
-    """A place for blobs."""
-
-    async def create(self, size_hint: int | None = None) -> BlobWriter:
-        """Begin a blob under a fresh id. OSError (ENOSPC, ...)."""
-        ...
-
-    async def settle(self, blobs: Sequence[str]) -> None:
-        """Drop the marks of published blobs, because the index refers to them now. Idempotent.
-
-        Losing it costs only work at the next start.
-        """
-        ...
+class ReadableBlobs(Protocol):
+    """The half of a place for blobs that reads: who has it writes nothing there, not even that it is here."""
 
     async def open(self, blob: str) -> BlobReader:
         """Open for reading. FileNotFoundError; DamagedBlobError when its end or its length is not what was written."""
-        ...
-
-    async def sync(self, blobs: Sequence[str]) -> None:
-        """Make durable what was published without sync. FileNotFoundError when one is missing.
-
-        OSError: none of them may be called durable; a sync that failed is not repeated, their bytes may be lost.
-        """
         ...
 
     async def check(self, blob: str) -> Labelled:
@@ -146,6 +128,28 @@ class Blobs(Protocol):
         """Yield the ids of published blobs above `after`, ascending; holds a small share of them at a time.
 
         One that is published or deleted meanwhile may or may not come. OSError.
+        """
+        ...
+
+
+class Blobs(ReadableBlobs, Protocol):
+    """A place for blobs."""
+
+    async def create(self, size_hint: int | None = None) -> BlobWriter:
+        """Begin a blob under a fresh id. OSError (ENOSPC, ...)."""
+        ...
+
+    async def settle(self, blobs: Sequence[str]) -> None:
+        """Drop the marks of published blobs, because the index refers to them now. Idempotent.
+
+        Losing it costs only work at the next start.
+        """
+        ...
+
+    async def sync(self, blobs: Sequence[str]) -> None:
+        """Make durable what was published without sync. FileNotFoundError when one is missing.
+
+        OSError: none of them may be called durable; a sync that failed is not repeated, their bytes may be lost.
         """
         ...
 

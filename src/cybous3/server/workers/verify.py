@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cybous3.core.clock import Clock
-from cybous3.server.blobs.port import Blobs, DamagedBlobError, Labelled
+from cybous3.server.blobs.port import DamagedBlobError, Labelled, ReadableBlobs
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -44,7 +44,7 @@ class Verdict:
     reason: str = ""
 
 
-async def verdict_on(blobs: Blobs, blob: str, pace: Pace, length: int | None = None) -> Verdict:
+async def verdict_on(blobs: ReadableBlobs, blob: str, pace: Pace, length: int | None = None) -> Verdict:
     """Read and verify all of a blob; `length` is what the index knows of it. OSError when it cannot be said."""
     try:
         labelled = await blobs.label(blob)
@@ -58,7 +58,7 @@ async def verdict_on(blobs: Blobs, blob: str, pace: Pace, length: int | None = N
     return Verdict(labelled)
 
 
-async def _read(blobs: Blobs, blob: str, pace: Pace) -> None:
+async def _read(blobs: ReadableBlobs, blob: str, pace: Pace) -> None:
     reader = await blobs.open(blob)
     try:
         async for piece in reader.read(0, reader.length):

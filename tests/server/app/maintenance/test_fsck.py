@@ -3,6 +3,8 @@
 import asyncio
 import os
 import shutil
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +17,11 @@ from cybous3.server.meta.port import Index, UploadedPart
 from cybous3.server.model.objects import Extent, ObjectRecord
 from cybous3.server.store import labels
 from cybous3.server.store.store import Store
+from cybous3.server.workers.scrub import Scrub
+from cybous3.server.workers.verify import Pace
 from tests.contracts.values import blob as fresh
 from tests.contracts.values import in_blobs
-from tests.support.house_of_data import PART, House, put, put_parts
+from tests.support.house_of_data import BIG, PART, House, put, put_parts
 
 
 @pytest.fixture
@@ -54,6 +58,31 @@ def test_each_kind_of_damage_is_named(house: House, quick: bool) -> None:
     assert told(report) == expected | (set() if quick else {("damaged", "flipped", 0)})
     assert report.damaged
     assert (report.objects, report.parts) == (9, 1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="other kinds of files stand there")
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to(path.parent)])
+def test_something_else_in_the_place_of_a_blob_is_one_finding(house: House, make: Callable[[Path], None]) -> None:
+    stored = house.fill("good", "other")
+    path = house.blob_file(stored["other"].extents[0].blob)
+    path.unlink()
+    make(path)
+    for quick in (False, True):
+        assert told(checked(house, quick=quick)) == {("damaged", "other", 0)}
+
+    async def scrubbed(store: Store) -> set[str]:
+        await Scrub(store.index, store._blobs, pace=Pace(None)).run()
+        return {one.key for one in await store.index.objects.damaged()}
+
+    assert house.run(scrubbed) == {"other"}
+    assert house.read_all()["good"] == BIG
+
+
+def test_who_only_looks_makes_no_file(house: House) -> None:
+    house.fill("a")
+    before = {path for path in house.root.rglob("*") if not path.name.startswith("index.sqlite")}
+    assert checked(house).problems == []
+    assert {path for path in house.root.rglob("*") if not path.name.startswith("index.sqlite")} == before
 
 
 def test_a_blob_of_nobody_is_an_orphan_and_can_be_removed(house: House) -> None:
@@ -115,12 +144,12 @@ def test_what_was_replaced_or_deleted_meanwhile_is_no_finding(house: House, monk
     assert house.run(work).problems == []
 
 
-def test_two_at_once_are_refused(house: House) -> None:
+def test_two_that_delete_at_once_are_refused(house: House) -> None:
     house.fill("a")
 
     async def twice() -> None:
         async with opened(house.root, "fsck"):
-            await fsck(house.root)
+            await fsck(house.root, remove_orphans=True)
 
     with pytest.raises(BusyError):
         asyncio.run(twice())

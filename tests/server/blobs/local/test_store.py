@@ -263,7 +263,7 @@ async def test_a_link_in_place_of_a_blob_is_not_followed(tmp_path: Path) -> None
     secret = tmp_path / "secret"
     secret.write_bytes(b"secret")
     (tmp_path / "blobs" / "00" / ("0" * 32)).symlink_to(secret)
-    with pytest.raises(OSError, match=r"symbolic|loop|Too many"):
+    with pytest.raises(OSError, match="something else stands in its place"):
         await blobs.open("0" * 32)
     await blobs.aclose()
 

@@ -17,8 +17,7 @@ from cybous3.disk.files import NO_HARD_LINKS, Files
 from cybous3.server.app.problems import LocalError, local
 from cybous3.server.blobs.local.format import Checks
 from cybous3.server.blobs.local.layout import FAN_OUT, Layout
-from cybous3.server.blobs.local.published import PublishedBlobs
-from cybous3.server.blobs.port import DamagedBlobError
+from cybous3.server.blobs.port import DamagedBlobError, ReadableBlobs
 from cybous3.server.meta.space import NO_SPACE
 
 _OTHER_DISK: Final = NO_HARD_LINKS | {errno.EXDEV}
@@ -34,7 +33,7 @@ class Copier:
     """Copies blobs to one place. `path_of` gives where a blob of the source lies, for hard links instead of copies."""
 
     def __init__(
-        self, source: PublishedBlobs, root: Path, slot: str, files: Files, path_of: PathOf | None = None
+        self, source: ReadableBlobs, root: Path, slot: str, files: Files, path_of: PathOf | None = None
     ) -> None:
         self._source = source
         self._layout = Layout(root, slot)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 from cybous3.server.app.maintenance.moving import PAGE, Entry, entries_of, unreferenced
-from cybous3.server.app.maintenance.opening import Opened, opened
-from cybous3.server.blobs.port import Blobs, DamagedBlobError, Labelled
+from cybous3.server.app.maintenance.opening import LookedInto, looked_into, opened
+from cybous3.server.blobs.port import DamagedBlobError, Labelled, ReadableBlobs
 from cybous3.server.meta.port import DamagedRecord, Index, UploadedPart
 from cybous3.server.meta.sqlite.check import check
 from cybous3.server.model.objects import Extent, ObjectRecord
@@ -63,7 +63,7 @@ class Report:
 
 
 OnProgress = Callable[[Report], None]
-Look = Callable[[Blobs, Extent], Awaitable[Labelled | str]]
+Look = Callable[[ReadableBlobs, Extent], Awaitable[Labelled | str]]
 
 
 def _silent(_: Report) -> None:
@@ -78,31 +78,38 @@ async def fsck(
     `remove_orphans` deletes the blobs that nothing refers to. What `opened` raises; OSError when the medium fails.
     """
     report = Report()
-    async with opened(data, "fsck") as found:
-        report.problems += [
-            Problem("index", f"{problem.kind} {problem.name}: {problem.reason}")
-            for problem in await asyncio.to_thread(check, found.place.index)
-        ]
-        look = _label_of if quick else _all_of
-        async for page in entries_of(found.index):
-            for entry in page:
-                await _check_entry(found, look, entry, report)
-            on_progress(report)
-        orphans = await _orphans(found)
-        if remove_orphans:
+    if remove_orphans:
+        async with opened(data, "fsck") as found:
+            orphans = await _compared(found, report, on_progress, quick=quick)
             report.removed = len(await found.blobs.delete(orphans))
-        else:
+    else:
+        async with looked_into(data) as seen:
+            orphans = await _compared(seen, report, on_progress, quick=quick)
             report.problems += [Problem("orphan", KINDS["orphan"], blob=blob) for blob in orphans]
     return report
 
 
-async def _all_of(blobs: Blobs, extent: Extent) -> Labelled | str:
+async def _compared(found: LookedInto, report: Report, on_progress: OnProgress, *, quick: bool) -> list[str]:
+    """Report what index and bytes disagree about, and return the orphans."""
+    report.problems += [
+        Problem("index", f"{problem.kind} {problem.name}: {problem.reason}")
+        for problem in await asyncio.to_thread(check, found.place.index)
+    ]
+    look = _label_of if quick else _all_of
+    async for page in entries_of(found.index):
+        for entry in page:
+            await _check_entry(found, look, entry, report)
+        on_progress(report)
+    return await _orphans(found)
+
+
+async def _all_of(blobs: ReadableBlobs, extent: Extent) -> Labelled | str:
     """Read everything: return what the blob says of itself, or why it is not whole."""
     verdict = await verdict_on(blobs, extent.blob, Pace(None), extent.length)
     return verdict.labelled or verdict.reason
 
 
-async def _label_of(blobs: Blobs, extent: Extent) -> Labelled | str:
+async def _label_of(blobs: ReadableBlobs, extent: Extent) -> Labelled | str:
     """Read the end of the blob only."""
     try:
         labelled = await blobs.label(extent.blob)
@@ -115,7 +122,7 @@ async def _label_of(blobs: Blobs, extent: Extent) -> Labelled | str:
     return labelled
 
 
-async def _check_entry(found: Opened, look: Look, entry: Entry, report: Report) -> None:
+async def _check_entry(found: LookedInto, look: Look, entry: Entry, report: Report) -> None:
     if isinstance(entry, DamagedRecord):
         report.problems.append(
             Problem("entry", entry.reason, entry.bucket, entry.key, upload_id=entry.upload_id, part=entry.number)
@@ -134,7 +141,7 @@ async def _check_entry(found: Opened, look: Look, entry: Entry, report: Report) 
 
 
 async def _of_blobs(
-    blobs: Blobs, look: Look, entry: ObjectRecord | UploadedPart, extents: Sequence[Extent]
+    blobs: ReadableBlobs, look: Look, entry: ObjectRecord | UploadedPart, extents: Sequence[Extent]
 ) -> AsyncIterator[Problem]:
     for extent in extents:
         seen = await look(blobs, extent)
@@ -183,7 +190,7 @@ async def is_current(index: Index, entry: ObjectRecord | UploadedPart) -> bool:
         return False
 
 
-async def _orphans(found: Opened) -> list[str]:
+async def _orphans(found: LookedInto) -> list[str]:
     """Return the blobs that nothing refers to and nobody is about to.
 
     The order is what makes it safe beside a server: a write refers to its blob before its mark goes, so of a blob that
@@ -198,7 +205,7 @@ async def _orphans(found: Opened) -> list[str]:
     return certain
 
 
-async def _is_there(blobs: Blobs, blob: str) -> bool:
+async def _is_there(blobs: ReadableBlobs, blob: str) -> bool:
     try:
         await blobs.label(blob)
     except FileNotFoundError:

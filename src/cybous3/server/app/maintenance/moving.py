@@ -7,7 +7,7 @@ from typing import Final
 
 from cybous3.server.app.maintenance.copying import Copier
 from cybous3.server.app.maintenance.manifest import Damaged
-from cybous3.server.blobs.port import Blobs, DamagedBlobError
+from cybous3.server.blobs.port import Blobs, DamagedBlobError, ReadableBlobs
 from cybous3.server.meta.port import DamagedRecord, Index, UploadedPart
 from cybous3.server.model.objects import Extent, ObjectRecord
 from cybous3.server.workers.verify import Pace, verdict_on
@@ -135,7 +135,7 @@ async def entries_of(index: Index) -> AsyncIterator[Sequence[Entry]]:
         behind = (last.upload_id, last.part.number if isinstance(last, UploadedPart) else last.number)
 
 
-async def unreferenced(blobs: Blobs, index: Index) -> list[str]:
+async def unreferenced(blobs: ReadableBlobs, index: Index) -> list[str]:
     """Return the blobs that the index does not name."""
     found: list[str] = []
     page: list[str] = []

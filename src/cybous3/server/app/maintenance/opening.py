@@ -29,12 +29,12 @@ class BusyError(CybousError):
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """What a maintenance command works with."""
+class LookedInto:
+    """What a command works with that writes no blobs."""
 
     place: DataDirectory
     index: SqliteIndex
-    blobs: LocalBlobs
+    blobs: PublishedBlobs
 
     def under_way(self, blob: str) -> bool:
         """Return whether some process has published the blob and not finished its commit, or died there."""
@@ -43,12 +43,10 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
-class LookedInto:
-    """What a command works with that writes no blobs."""
+class Opened(LookedInto):
+    """What a command works with that does."""
 
-    place: DataDirectory
-    index: SqliteIndex
-    blobs: PublishedBlobs
+    blobs: LocalBlobs
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Published blobs, to be read and nothing else: no slot is taken and nothing is made, so a read-only medium will do."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -13,10 +14,13 @@ from cybous3.server.blobs.local.layout import FAN_OUT, Layout
 from cybous3.server.blobs.local.reader import LocalReader
 from cybous3.server.blobs.local.reading import reading_of
 from cybous3.server.blobs.local.verified import VerifiedFile
-from cybous3.server.blobs.port import Labelled
+from cybous3.server.blobs.port import DamagedBlobError, Labelled
 
 A = ParamSpec("A")
 T = TypeVar("T")
+
+# What a link, a socket or a device without a driver answers to being opened as the file it is not.
+_NO_FILE: Final = frozenset({errno.ELOOP, errno.ENXIO, errno.ENODEV, errno.EMLINK})
 
 THREADS: Final = 8  # calls that wait for the disk at once
 
@@ -36,7 +40,12 @@ class PublishedBlobs:
 
     async def open(self, blob: str) -> LocalReader:
         """See the port."""
-        fd = self._files.open(self._layout.published(blob))
+        try:
+            fd = self._files.open(self._layout.published(blob))
+        except OSError as error:
+            if error.errno not in _NO_FILE:
+                raise
+            raise DamagedBlobError(blob, "something else stands in its place") from error
         try:
             file = VerifiedFile(blob, fd, self._files.size(fd), self._reading)
             reader = LocalReader(file, self._files, self._threads)

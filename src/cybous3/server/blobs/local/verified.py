@@ -18,7 +18,7 @@ _END_BYTES: Final = 4096
 _CHECKS_AHEAD: Final = 512  # checks read at once, for 32 MiB of data
 
 # What a medium or file system says when it has lost bytes. A retry does not bring them back.
-LOST: Final = frozenset({errno.EIO, getattr(errno, "EUCLEAN", errno.EIO), errno.EBADMSG})
+LOST: Final = frozenset({errno.EIO, getattr(errno, "EUCLEAN", errno.EIO), errno.EBADMSG, errno.EISDIR})
 
 
 class VerifiedFile:
