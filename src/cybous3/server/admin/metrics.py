@@ -68,6 +68,22 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self.registry,
         )
+        self._commits = Histogram(
+            "swifts3_index_commit_duration_seconds",
+            "Commits of the index, each of one group of changes, by whether the medium was waited for.",
+            ("synced",),
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self._syncs = Histogram(
+            "swifts3_blob_sync_duration_seconds",
+            "Syncs of object bytes: of one object in a strict bucket, of a group after their answers in relaxed ones.",
+            ("durability",),
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self._commit_timers = {synced: self._commits.labels("yes" if synced else "no") for synced in (True, False)}
+        self._sync_timers = {mode: self._syncs.labels(mode) for mode in ("strict", "relaxed")}
         self._gauges = {
             name: Gauge(f"swifts3_{name}", text, multiprocess_mode="livesum", registry=self.registry)
             for name, text in _GAUGES.items()
@@ -98,6 +114,14 @@ class Metrics:
         self._timers[operation].observe(seconds)
         if code:
             self._errors.labels(operation, code).inc()
+
+    def committed(self, synced: bool, seconds: float) -> None:  # noqa: FBT001  # as the index tells it
+        """Record one commit of the index."""
+        self._commit_timers[synced].observe(seconds)
+
+    def synced(self, mode: str, seconds: float) -> None:
+        """Record one sync of object bytes, for a strict write or for a group of relaxed ones."""
+        self._sync_timers[mode].observe(seconds)
 
     def publish(self, edge: Mapping[str, int]) -> None:
         """Take over what edge and store have counted so far, by the names of their fields."""

@@ -14,8 +14,9 @@ from cybous3.server.config.settings import ServerConfig
 from cybous3.server.edge.limits import DEFAULT_LIMITS
 from cybous3.server.edge.server import EdgeServer, serve
 from cybous3.server.edge.shared import Handler
+from cybous3.server.meta.sqlite.index import SqliteIndex
 from cybous3.server.service.service import Observation
-from cybous3.server.store.commits import Counts
+from cybous3.server.store.commits import Commits, Counts
 
 _PUBLISH_S: Final = 0.25
 
@@ -29,10 +30,12 @@ class Counting:
         self._stored = Counts()
         self._pending: asyncio.TimerHandle | None = None
 
-    def watch(self, edge: EdgeServer, stored: Counts) -> None:
-        """Publish the counters of this edge and this store from now on."""
+    def watch(self, edge: EdgeServer, commits: Commits, index: SqliteIndex) -> None:
+        """Publish the counters of this edge and this store, and time its commits and syncs, from now on."""
         self._edge = edge
-        self._stored = stored
+        self._stored = commits.counts
+        commits.on_sync = self._metrics.synced
+        index.time_commits(self._metrics.committed)
         edge.on_change = self.soon
         self.soon()
 

@@ -16,9 +16,8 @@ from cybous3.server.app.problems import StartError, local
 from cybous3.server.blobs.local.store import LocalBlobs, SlotTakenError
 from cybous3.server.blobs.port import Blobs, Recovered
 from cybous3.server.config.settings import ServerConfig
-from cybous3.server.meta.port import Index
 from cybous3.server.meta.space import NO_SPACE, measure
-from cybous3.server.meta.sqlite.index import open_sqlite
+from cybous3.server.meta.sqlite.index import SqliteIndex, open_sqlite
 from cybous3.server.service.service import Observation, S3Service
 from cybous3.server.store.accounts import AccountBook
 from cybous3.server.store.room import Room
@@ -40,7 +39,7 @@ Observe = Callable[[Observation], None]
 class Node:
     """What one process works with."""
 
-    index: Index
+    index: SqliteIndex
     blobs: Blobs
     store: Store
     accounts: AccountBook

@@ -112,7 +112,7 @@ class Alone:
     async def start(self, node: Node) -> None:
         """See `Front`."""
         self._edge = await open_port(self._config, self._sockets, node.service)
-        self._counting.watch(self._edge, node.store.counts)
+        self._counting.watch(self._edge, node.store.commits, node.index)
 
     async def warm(self) -> None:
         """See `Front`."""

@@ -35,7 +35,7 @@ async def work(config: ServerConfig, slot: str, sock: socket.socket) -> None:
     counting = Counting(Metrics(version("cybous3")))
     async with open_node(config, slot, counting.observe) as node:
         edge = await open_port(config, [sock], node.service)
-        counting.watch(edge, node.store.counts)
+        counting.watch(edge, node.store.commits, node.index)
         os.write(sys.stdout.fileno(), READY)
         await asyncio.to_thread(warm)
         await stop.wished()

@@ -8,6 +8,7 @@ cannot take the record that refers to it any more, so a start finds whatever is 
 
 import asyncio
 import errno
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -33,6 +34,10 @@ class Counts:
     late_writes: int = 0  # relaxed writes made durable by them
 
 
+def _untold(_mode: Durability, _seconds: float) -> None:
+    """Tell nobody."""
+
+
 class Commits:
     """The commits of one store."""
 
@@ -43,6 +48,7 @@ class Commits:
         self._to_settle: list[str] = []  # published, referred to, and not yet durable
         self.lost: Final[set[str]] = set()  # blobs whose late sync failed: no later one says anything about them
         self.counts: Final = Counts()
+        self.on_sync: Callable[[Durability, float], None] = _untold  # the mode it was for, and the seconds it took
         self.garbage_made: Final = asyncio.Event()  # set when blobs may have become garbage; wakes the reaper
         self.unsynced_made: Final = asyncio.Event()  # set when something is acknowledged and not durable
 
@@ -151,7 +157,9 @@ class Commits:
 
     async def _publish(self, writer: BlobWriter, label: bytes, mode: Durability) -> None:
         if mode == "strict":
+            began = time.perf_counter()
             await self._synced(writer.publish(label))
+            self.on_sync(mode, time.perf_counter() - began)
         else:
             await writer.publish(label, sync=False)
 

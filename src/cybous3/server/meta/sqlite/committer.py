@@ -72,6 +72,10 @@ def _never() -> bool:
     return False
 
 
+def _untold(_synced: bool, _seconds: float) -> None:  # noqa: FBT001  # as the commit tells it
+    """Tell nobody."""
+
+
 def _always(_: str) -> bool:
     return True
 
@@ -94,6 +98,7 @@ class Committer:
         Unless `ever_synced`, no commit at all is synced. Set `is_strict` before the first commit.
         """
         self.is_strict: Callable[[str], bool] = _always
+        self.on_commit: Callable[[bool, float], None] = _untold  # whether it was synced, and the seconds it took
         self.waiting = True  # see `Unsynced.waiting`: nobody knows what the process before left
         self._log = log
         self._in_doubt = False
@@ -244,6 +249,7 @@ class Committer:
         """Take note of a commit. One that changed nothing wrote nothing and synced nothing."""
         if changed:
             self.waiting = not synced
+            self.on_commit(synced and self._ever_synced, self._took_s)
 
     async def _sync(self, *, in_place: bool) -> None:
         started = time.perf_counter()

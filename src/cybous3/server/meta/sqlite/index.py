@@ -81,6 +81,10 @@ class SqliteIndex:
         """See the port."""
         return self._remembered.mark(("object", bucket, key))
 
+    def time_commits(self, note: Callable[[bool, float], None]) -> None:
+        """Have `note` told of every commit that changed something: whether it was synced, and the seconds it took."""
+        self._committer.on_commit = note
+
     def spare(self) -> int:
         """See the port: the pages that deleted rows left."""
         pages, size = self._reader.one("PRAGMA freelist_count"), self._reader.one("PRAGMA page_size")
