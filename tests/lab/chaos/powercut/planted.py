@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from cybous3.disk import whole
 from cybous3.disk.files import Files, SystemFiles
+from cybous3.server.blobs.local import published
 from cybous3.server.blobs.local import store as local
 from cybous3.server.blobs.local.publish import Publisher
 from cybous3.server.blobs.local.recovery import recover_slot
@@ -234,7 +235,7 @@ def nothing() -> None:
 
 def syncs_fail() -> None:
     """No fault of ours: the medium fails. Calls are counted for each thread, so one thread writes all blobs."""
-    plant(local, "THREADS", 1)
+    plant(published, "THREADS", 1)
 
 
 FAULTS: dict[str, Callable[[], None]] = {
