@@ -94,6 +94,18 @@ def test_what_must_not_be_run_is_refused_in_one_sentence(keys: Shell, tmp_path: 
     assert error["hint"] or "rate" in said
 
 
+def test_an_endpoint_that_is_not_ours_is_refused_before_any_key_is_asked_for(shell: Shell, tmp_path: Path) -> None:
+    error = refused(shell("chaos", "run", written(tmp_path, "[target]\nendpoint = 'http://192.0.2.1:9'"), "--json"))
+    assert (error["exit_code"], error["hint"]) == (2, "if it is yours, say so with --i-own-this")
+
+
+def test_a_missing_injector_is_named_with_where_to_get_it(shell: Shell) -> None:
+    shell.patch.setenv("PATH", "/nonexistent")
+    error = refused(shell("chaos", "run", "slow-disk", "--json"))
+    assert "strace" in error["message"]
+    assert (error["exit_code"], error["hint"]) == (2, "see cybs3 chaos faults")
+
+
 def test_a_scenario_that_is_nowhere_is_refused(shell: Shell) -> None:
     error = refused(shell("chaos", "run", "no-such-scenario", "--json"))
     assert error["exit_code"] == 2
@@ -125,7 +137,7 @@ def test_a_planted_defect_is_found_and_shrunk_to_something_small(shell: Shell, t
     shell.patch.setenv("PLANTED", "yes")
     folder = tmp_path / "results"
     done = shell(
-        "chaos", "run", written(tmp_path, PLANTED), "--shrink", "--shrink-for", "40", "--results", str(folder), "--json"
+        "chaos", "run", written(tmp_path, PLANTED), "--shrink", "--shrink-for", "15", "--results", str(folder), "--json"
     )
     assert done.code == 1, done.err
     document = json.loads(done.out)

@@ -12,7 +12,7 @@ from cybous3.cli.options import Session, session_options
 from cybous3.cli.performance_target import credentials
 from cybous3.client.keys.home import find_home
 from cybous3.lab.chaos import shipped
-from cybous3.lab.chaos.engine import Around, run
+from cybous3.lab.chaos.engine import Around, check_scenario, run
 from cybous3.lab.chaos.errors import BadScenario, CouldNotBegin, InvariantsBroken
 from cybous3.lab.chaos.faults.registry import CATALOGUE
 from cybous3.lab.chaos.page import page
@@ -61,6 +61,7 @@ def run_command(  # noqa: PLR0913  # one argument an option
     Exit code 0: every check passed. 1: one failed. 2: refused. 3: the steady state did not hold before any fault.
     """
     read = shipped.load(scenario, CATALOGUE, seed=seed)
+    check_scenario(read, i_own_this=i_own_this)  # before any key is asked for
     keys: Credentials | None = None if read.target.own else credentials(access_key, secret_key_file)
     folder = results or find_home().root / "chaos"
     with tempfile.TemporaryDirectory(prefix="cybs3-chaos-") as scratch:

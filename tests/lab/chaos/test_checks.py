@@ -65,7 +65,18 @@ def test_what_was_not_measured_is_not_judged() -> None:
 def test_rates_and_percentiles_are_compared_with_their_bounds() -> None:
     bounds = Bounds(error_rate=0.5, p99_s=0.2)
     assert [one.passed for one in phase_checks("during", bounds, records("", "x"))] == [True, True]
-    assert [one.passed for one in phase_checks("during", bounds, records("x", "x"))] == [False, True]
+    assert [one.passed for one in phase_checks("during", bounds, records("x", ""))] == [True, True]
+    assert [one.passed for one in phase_checks("during", bounds, records("x", "x", ""))] == [False, True]
     assert [one.passed for one in phase_checks("during", bounds, records("", seconds=0.3))] == [True, False]
     assert error_rate([]) == percentile([], 0.99) == 0.0
     assert percentile([3.0, 1.0, 2.0], 0.5) == 2.0
+
+
+def test_a_phase_in_which_nothing_was_measured_shows_nothing_and_does_not_pass() -> None:
+    bounds = Bounds(error_rate=1.0, p99_s=9.0)
+    none = phase_checks("after", bounds, [])
+    assert [(one.passed, one.found) for one in none] == [
+        (False, "not shown: no operation in this phase"),
+        (False, "not shown: no successful operation in this phase"),
+    ]
+    assert [one.passed for one in phase_checks("after", bounds, records("x"))] == [True, False]

@@ -117,7 +117,8 @@ for = "10 operations"
 @pytest.mark.slow
 def test_a_server_with_a_wrong_clock_refuses_and_comes_back(tmp_path: Path) -> None:
     needs("clock.jump")
-    text = SHORT + "[[faults]]\nname = 'clock.jump'\nby = '20min'\nat = '20 operations'\nfor = '10 operations'\n"
+    fault = "[[faults]]\nname = 'clock.jump'\nby = '20min'\nat = '8 operations'\nfor = '6 operations'\n"
+    text = SHORT.replace("operations = 60", "operations = 24") + fault
     verdict = ran(text, tmp_path)
     assert failed(verdict) == []
     assert verdict.document()["errors"].get("ClockSkew RequestTimeTooSkewed", 0) > 0

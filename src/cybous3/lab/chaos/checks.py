@@ -83,18 +83,26 @@ def judge(scenario: Scenario, figures: Figures) -> list[Check]:
 
 
 def phase_checks(phase: str, bounds: Bounds, records: Sequence[Record]) -> list[Check]:
-    """Return how the operations of one phase compare with its bounds."""
+    """Return how the operations of one phase compare with its bounds. What nothing was measured for is not kept."""
     checks = []
     if bounds.error_rate is not None:
-        found = error_rate(records)
-        detail = f"{found:.2%} of {len(records)}"
-        checks.append(
-            Check("error-rate", phase, found <= bounds.error_rate, detail, f"at most {bounds.error_rate:.2%}")
-        )
+        rate = error_rate(records)
+        found, kept = f"{rate:.2%} of {len(records)}", rate <= bounds.error_rate
+        checks.append(_shown("error-rate", phase, len(records), kept, found, f"at most {bounds.error_rate:.2%}"))
     if bounds.p99_s is not None:
-        slow = percentile([record.seconds for record in records if not record.error], _P99)
-        checks.append(Check("p99", phase, slow <= bounds.p99_s, f"{slow:.3f} s", f"at most {bounds.p99_s:g} s"))
+        timed = [record.seconds for record in records if not record.error]
+        slow = percentile(timed, _P99)
+        kept = slow <= bounds.p99_s
+        checks.append(_shown("p99", phase, len(timed), kept, f"{slow:.3f} s", f"at most {bounds.p99_s:g} s"))
     return checks
+
+
+def _shown(name: str, phase: str, measured: int, kept: bool, found: str, bound: str) -> Check:  # noqa: FBT001  # a row
+    """Return a check of figures; of no figures it is not passed, and says so."""
+    if not measured:
+        which = "no operation" if name == "error-rate" else "no successful operation"
+        return Check(name, phase, passed=False, found=f"not shown: {which} in this phase", bound=bound)
+    return Check(name, phase, kept, found, bound)
 
 
 _KINDS: Final[Sequence[tuple[str, int, Callable[[Violation], bool]]]] = (
