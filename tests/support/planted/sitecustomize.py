@@ -1,4 +1,4 @@
-"""A server with a defect: after its first restart it forgets every third object that the first client was told is stored.
+"""A server with a defect: after its first restart it forgets every third object that a client was told is stored.
 
 Python imports this by itself when the folder is on its path. It does nothing unless `PLANTED` is set; the lives of a
 server are counted beside its data.
