@@ -25,7 +25,7 @@ def _plant(lives: int) -> None:
                 await self.delete(spec.bucket, spec.key)
         return record
 
-    Store.put = forgetful  # type: ignore[assignment,method-assign]  # that is the defect
+    Store.put = forgetful  # type: ignore[method-assign]  # that is the defect
 
 
 if os.environ.get("PLANTED") and "serve" in sys.orig_argv:
