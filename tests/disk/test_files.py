@@ -142,3 +142,27 @@ def test_what_is_open_to_others_is_closed_to_them(tmp_path: Path) -> None:
     (tmp_path / "wide").mkdir(mode=0o755)
     assert SystemFiles().narrow(tmp_path / "wide") == 0o755
     assert (tmp_path / "wide").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="the drive itself is asked there: F_FULLFSYNC")
+@pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
+def test_a_failed_sync_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int) -> None:
+    """Whoever swallows it acknowledges what is lost; whoever asks again gets a success that means nothing."""
+    asked: list[int] = []
+
+    def fail(fd: int) -> None:
+        asked.append(fd)
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(os, "fdatasync", fail, raising=False)
+    monkeypatch.setattr(os, "fsync", fail)
+    files = SystemFiles()
+    fd = files.create(tmp_path / "file")
+    with pytest.raises(OSError, match=os.strerror(error)) as failed:
+        files.sync(fd)
+    assert failed.value.errno == error
+    assert len(asked) == 1
+    with pytest.raises(OSError, match=os.strerror(error)):
+        files.sync_directory(tmp_path)
+    assert len(asked) == 2
+    files.close(fd)
