@@ -74,6 +74,11 @@ def file_of(blobs: Blobs, blob: str) -> Path:
     return cast("LocalBlobs", blobs).path(blob)
 
 
+def files_in(root: Path) -> list[Path]:
+    """Return the files below `root` that are no locks."""
+    return [path for path in root.rglob("*") if path.is_file() and not path.name.endswith(".lock")]
+
+
 class OnDisk(BlobsContract):
     """How files are damaged."""
 
@@ -352,4 +357,31 @@ async def test_closing_a_reader_waits_for_the_thread_that_reads(tmp_path: Path) 
         await task
     await reader.aclose()
     assert not reader._reads
+    await blobs.aclose()
+
+
+@pytest.mark.parametrize("base", [SystemFiles, WithoutLinks])
+async def test_what_a_failing_disk_kept_goes_once_it_works_again(tmp_path: Path, base: type[SystemFiles]) -> None:
+    """A write that failed, and could not be taken back, leaves nothing for the next start either."""
+
+    class Moody(base):  # type: ignore[misc, valid-type]  # the two file systems of this test
+        well = True
+
+        def sync_directory(self, path: Path) -> None:
+            if not self.well and path.parent.name == "blobs":
+                raise OSError(errno.EIO, "the names cannot be synced")
+            super().sync_directory(path)
+
+    files = Moody()
+    blobs = LocalBlobs(tmp_path, "w0", entropy, files=files)
+    files.well = False
+    writer = await blobs.create()
+    await writer.write(b"bytes")
+    with pytest.raises(OSError, match="cannot be synced"):
+        await writer.publish()
+    with pytest.raises(OSError, match="cannot be synced"):
+        await writer.discard()
+    files.well = True
+    await blobs.probe()
+    assert not files_in(tmp_path)
     await blobs.aclose()

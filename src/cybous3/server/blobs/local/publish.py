@@ -21,6 +21,7 @@ class Publisher:
         self._files = files
         self._layout = layout
         self._links = True  # until the file system says that it has none
+        self._left: set[str] = set()  # what could not be withdrawn when it was to be
 
     def publish(self, blob: str, *, durably: bool = True) -> None:
         """Name a blob whose bytes are synced, if it is to be durable. OSError: it may be named, and is no use."""
@@ -30,6 +31,8 @@ class Publisher:
             self._publish_by_rename(blob, durably=durably)
         if durably:
             self._files.sync_directory(self._layout.directory(blob))
+        if self._left:
+            self._withdraw_left()
 
     def sync(self, blobs: Sequence[str]) -> None:
         """Make durable what was published without. FileNotFoundError, OSError; a sync that failed is not repeated."""
@@ -54,11 +57,40 @@ class Publisher:
     def withdraw(self, blob: str) -> None:
         """Remove every name of a blob that the index does not refer to.
 
-        The marks last, so that a crash in between is found.
+        The marks last, so that a crash in between is found. What a failing medium keeps is removed once a publish shows
+        that it works again, or by the next start.
         """
+        try:
+            self._withdraw(blob)
+        except OSError:
+            self._left.add(blob)
+            raise
+
+    def _withdraw(self, blob: str) -> None:
         if self._files.unlink(self._layout.published(blob)):
             self._files.sync_directory(self._layout.directory(blob))
         self._remove_marks(blob)
+
+    def _withdraw_left(self) -> None:
+        """Withdraw what is left. Several threads may come here: each takes what it does."""
+        for _ in range(len(self._left)):
+            try:
+                blob = self._left.pop()
+            except KeyError:
+                return
+            try:
+                self._name(blob)
+                self._withdraw(blob)
+            except OSError:
+                self._left.add(blob)
+                return
+
+    def _name(self, blob: str) -> None:
+        """Give a withdrawn blob its name back, empty: a failed sync is not repeated, and this is a change to sync."""
+        try:
+            self._files.close(self._files.create(self._layout.published(blob)))
+        except FileExistsError:
+            return
 
     def remove(self, blobs: Sequence[str]) -> list[str]:
         """Remove published blobs and return those whose names are durably gone."""
