@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cybous3.lab.chaos.crashfs.files import CrashFiles, Fault, PowerCut
-from cybous3.server.blobs.local import store
+from cybous3.server.blobs.local import published
 from cybous3.server.blobs.local.store import LocalBlobs
 from cybous3.server.blobs.port import Blobs, DamagedBlobError
 from tests.contracts.blobs_contract import whole
@@ -38,7 +38,7 @@ class AtOnce(Executor):
 
 @pytest.fixture(autouse=True)
 def _without_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "ThreadPoolExecutor", AtOnce)
+    monkeypatch.setattr(published, "ThreadPoolExecutor", AtOnce)
 
 
 @dataclass
