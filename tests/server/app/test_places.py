@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cybous3.server.app.places import DataDirectory
-from cybous3.server.app.problems import DataInUseError, LocalError
+from cybous3.server.app.problems import DataInUseError, IndexLostError, LocalError
 
 
 def test_the_directory_is_made_for_its_owner_alone(tmp_path: Path) -> None:
@@ -67,3 +67,33 @@ def test_who_only_looks_does_not_stop_who_starts(tmp_path: Path) -> None:
         for _ in range(20):
             place.lock().release()
         looker.kill()
+
+
+def begun(root: Path) -> DataDirectory:
+    """Return a directory as an interrupted first start may leave it: an empty index, a log of zeros, no blob."""
+    place = DataDirectory(root)
+    (place.blobs / "blobs" / "00").mkdir(parents=True)
+    place.index.touch()
+    (root / "index.sqlite-wal").write_bytes(bytes(4096))
+    return place
+
+
+def test_an_interrupted_first_start_is_gone_on_with(tmp_path: Path) -> None:
+    begun(tmp_path).ensure_finished()
+    DataDirectory(tmp_path / "nothing there").ensure_finished()
+
+
+@pytest.mark.parametrize("index", ["absent", "empty"])
+@pytest.mark.parametrize("left", ["blob", "log"])
+def test_no_new_index_takes_the_place_of_one_that_is_gone(tmp_path: Path, index: str, left: str) -> None:
+    place = begun(tmp_path)
+    if index == "absent":
+        place.index.unlink()
+    if left == "blob":
+        (place.blobs / "blobs" / "00" / ("0" * 32)).write_bytes(b"bytes of somebody")
+    else:
+        (tmp_path / "index.sqlite-wal").write_bytes(bytes.fromhex("377f0682") + bytes(4092))
+    with pytest.raises(IndexLostError, match="is gone, and what it described is still there") as refused:
+        place.ensure_finished()
+    assert refused.value.exit_code == 11
+    assert "fsck --rebuild" in (refused.value.hint or "")

@@ -162,8 +162,12 @@ def is_prepared(data: Path) -> bool:
 
 
 def ensure_index(data: Path) -> None:
-    """Raise NoDataDirectoryError unless there is an index: a mistyped directory is not made. LocalError."""
+    """Raise NoDataDirectoryError unless there is an index: a mistyped directory is not made.
+
+    IndexLostError where there was one. LocalError.
+    """
     if not has_index(data):
+        DataDirectory.at(data).ensure_index()
         raise NoDataDirectoryError(
             f"there is no data directory at {str(data)!r}", hint=f"swifts3 serve --data {data} makes one"
         )

@@ -13,10 +13,11 @@ from filelock import FileLock, Timeout
 
 from cybous3.disk.files import SYSTEM
 from cybous3.disk.whole import ensure_directory
-from cybous3.server.app.problems import DataInUseError, UnfinishedError, local
+from cybous3.server.app.problems import DataInUseError, IndexLostError, UnfinishedError, local
 
 # Who only looks whether the lock is held, holds it for a moment.
 _PATIENCE_S: Final = 1.0
+_LOG_HEAD_BYTES: Final = 32  # of SQLite's write-ahead log: its header
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,10 @@ class DataDirectory:
         return self.root / "restore.unfinished"
 
     def ensure_finished(self) -> None:
-        """Raise UnfinishedError when a restore or a rebuild was interrupted and has to be run again. LocalError."""
+        """Raise UnfinishedError when a restore or a rebuild was interrupted and has to be run again.
+
+        And what `ensure_index` says. LocalError.
+        """
         for path, what, command in (
             (self.restoring, "a restore into", "restore SOURCE"),
             (self.rebuilt, "a rebuild of the index of", "fsck --rebuild"),
@@ -80,6 +84,36 @@ class DataDirectory:
                     f"{what} the data directory {str(self.root)!r} was interrupted",
                     hint=f"run it again: swifts3 {command} --data {self.root}",
                 )
+        self.ensure_index()
+
+    def ensure_index(self) -> None:
+        """Raise IndexLostError when there is no index where there was one: a new one would forget everything.
+
+        That there was one is seen from blobs, or from a log that is no longer zeros: both are made behind an index.
+        LocalError.
+        """
+        try:
+            if self.index.exists() and self.index.stat().st_size:
+                return
+            there_was = self._has_log() or self._has_blobs()
+        except OSError as error:
+            raise local(f"cannot look into {str(self.root)!r}", error) from error
+        if there_was:
+            raise IndexLostError(
+                f"the index of the data directory {str(self.root)!r} is gone, and what it described is still there",
+                hint=f"restore a backup, or make a new index of what can be read: "
+                f"swifts3 fsck --rebuild --data {self.root}",
+            )
+
+    def _has_log(self) -> bool:
+        log = self.root / "index.sqlite-wal"
+        if not log.exists():
+            return False
+        with log.open("rb") as file:
+            return any(file.read(_LOG_HEAD_BYTES))
+
+    def _has_blobs(self) -> bool:
+        return any(any(folder.iterdir()) for folder in (self.blobs / "blobs").glob("??"))
 
     def prepare(self) -> None:
         """Make the directory, durably and for its owner only. LocalError."""

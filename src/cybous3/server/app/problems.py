@@ -34,3 +34,9 @@ class UnfinishedError(StartError):
     """A restore or a rebuild of this data directory was interrupted: what is there is not the whole."""
 
     exit_code: ClassVar[int] = 31
+
+
+class IndexLostError(StartError):
+    """The data directory holds bytes and no index that says what they are: a new one would forget them all."""
+
+    exit_code: ClassVar[int] = 11

@@ -64,9 +64,9 @@ async def look(data: Path) -> State:
     """Return the state of a data directory, with the server running or not; never raises for what is wrong with it."""
     place = DataDirectory.at(data)
     try:
+        place.ensure_finished()
         if not has_index(data):
             return State({}, reason="there is no index yet")
-        place.ensure_finished()
         index = await open_sqlite(place.index)
         try:
             buckets = await index.buckets.list(None, limit=_BUCKETS)
