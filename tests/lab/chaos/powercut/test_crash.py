@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,7 @@ def test_a_kept_recording_is_cut_again_to_the_same_verdict(crash: Command, tmp_p
 @pytest.mark.slow
 def test_any_command_can_be_a_target(crash: Command) -> None:
     """Here it is rclone, named by its command alone; it is started anew on every image."""
-    program = targets.rclone().command[0]
+    program = shlex.quote(targets.rclone().command[0])
     key = "--auth-key {access_key},{secret_key}"
     command = f"{program} serve s3 --addr 127.0.0.1:{{port}} {key} {{data}}"
     code, told, _ = crash("--target", command, "--cuts", "12", "--requests", "5", "--mode", "kill")

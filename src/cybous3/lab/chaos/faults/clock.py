@@ -5,6 +5,7 @@ set. What the library is to say stands in a file, so that it changes while the s
 """
 
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from cybous3.lab.chaos.site import Site
 LIBRARY: Final = "faketime/libfaketime.so.1"
 HOW: Final = "on Debian: apt install libfaketime, or without root: tools/debian.sh libfaketime"
 RIGHT: Final = "+0"
+_SEPARATORS: Final = re.compile(r"[\s:]")
 
 
 def surroundings(clock: Path) -> Mapping[str, str]:
@@ -31,12 +33,26 @@ def surroundings(clock: Path) -> Mapping[str, str]:
         raise CannotInject("libfaketime is not here", hint=HOW)
     clock.write_text(RIGHT)
     return {
-        "LD_PRELOAD": library,
+        "LD_PRELOAD": preloadable(library, clock.with_name("libfaketime.so.1")),
         "FAKETIME_TIMESTAMP_FILE": str(clock),
         "FAKETIME_NO_CACHE": "1",
         "DONT_FAKE_MONOTONIC": "1",
         "FAKETIME_DONT_RESET": "1",
     }
+
+
+def preloadable(library: str, link: Path) -> str:
+    """Return a path of `library` without blanks and colons, which the loader takes for separators (ld.so(8)).
+
+    If need be that is `link`, made here. Raises CannotInject when its path has some as well.
+    """
+    if not _SEPARATORS.search(library):
+        return library
+    if _SEPARATORS.search(str(link)):
+        raise CannotInject("a path with a blank or a colon cannot be preloaded", hint="set TMPDIR to one without")
+    link.unlink(missing_ok=True)
+    link.symlink_to(library)
+    return str(link)
 
 
 Words = Callable[[Injection], str]
