@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.support.server import Server
@@ -86,3 +87,14 @@ def own_server(tmp_path: Path) -> Iterator[Server]:
     yield lone
     if lone.is_running():
         lone.kill()
+
+
+@pytest.fixture(autouse=True)
+def _own_logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test inherits another's logging: a server that begins in this process would set it up for good."""
+    configure = structlog.configure
+    monkeypatch.setattr(
+        structlog, "configure", lambda **settings: configure(**{**settings, "cache_logger_on_first_use": False})
+    )
+    yield
+    structlog.reset_defaults()

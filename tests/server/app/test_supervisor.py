@@ -92,7 +92,7 @@ def _mortal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lives: int) -> Path
     script.write_text(
         f"#!/bin/sh\necho $$ > {counted}/$$\n"
         f'if [ "$(ls {counted} | wc -l)" -le {lives} ]; then kill -KILL $$; fi\n'
-        f'exec {sys.executable} "$@"\n'
+        f"exec '{sys.executable}' \"$@\"\n"
     )
     script.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(script))

@@ -23,7 +23,8 @@ TREE = Build(Path(sys.executable), ROOT / "src")
 
 def servers_below(folder: Path) -> list[list[str]]:
     """Return the command lines of the servers whose data lies below `folder`; other tests have servers too."""
-    lines = [child.cmdline() for child in psutil.Process().children()]
+    children = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    lines = [child.cmdline() for child in children]
     return [line for line in lines if "serve" in line and any(part.startswith(str(folder)) for part in line)]
 
 
