@@ -206,15 +206,18 @@ class _Target:
             if done:
                 self._verify_again(descriptor)
             self._finish(descriptor)
+            if POSIX:
+                self._publish()  # while it is held: between the last close and its name it would be anybody's
         finally:
             os.close(descriptor)
+        if not POSIX:
+            self._publish()  # Windows renames no open file, and sweeps none
+
+    def _publish(self) -> None:
+        """Give the file its time and name, durably unless the tree it belongs to sees to that."""
         if self._how.times and self._opened.stored.mtime_ns is not None:
             # Reading nanoseconds back must give what was stored, so that the next run finds the file unchanged.
             os.utime(self._temporary, ns=(self._opened.stored.mtime_ns, self._opened.stored.mtime_ns))
-        self._publish()
-
-    def _publish(self) -> None:
-        """Give the file its name, durably unless the tree it belongs to sees to that."""
         if not self._how.sync:
             os.replace(self._temporary, self._destination)  # noqa: PTH105  # a name of text costs a third
             return

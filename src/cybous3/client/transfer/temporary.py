@@ -1,9 +1,9 @@
 """The name a small file has while it is being fetched, and what becomes of it when its process was killed.
 
-Keeps true: such a file is locked for as long as somebody writes it, so one that can be locked is nobody's any more, and
-is removed by the next run that comes to its folder. Only names of this very form are touched. The temporary files of
-large downloads have another (`download._beside`): they are what the next run goes on with, and are left alone. Where
-the system has no such locks (Windows, some network disks), nothing is locked and nothing removed.
+Keeps true: such a file is locked for as long as it has this name and its writer lives, so one that can be locked is
+nobody's any more, and is removed by the next run that comes to its folder. Only names of this very form are touched.
+The temporary files of large downloads have another (`download._beside`): they are what the next run goes on with, and
+are left alone. Where the system has no such locks (Windows, some network disks), nothing is locked and nothing removed.
 """
 
 import os
@@ -46,6 +46,7 @@ def _remove(path: str) -> None:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.unlink(path)  # noqa: PTH108  # a name of text
+            if os.fstat(descriptor).st_nlink:  # or another one swept it, and the name is a living file's again
+                os.unlink(path)  # noqa: PTH108  # a name of text
         finally:
             os.close(descriptor)
