@@ -143,6 +143,28 @@ def test_a_server_without_an_index_comes_back(server: Server) -> None:
     assert "--rebuild goes alone" in run(server, "fsck", "--rebuild", "--quick", code=2).stderr
 
 
+def test_what_a_log_has_lost_is_told_before_it_is_forgotten(server: Server) -> None:
+    """One changed bit of a log that SQLite would take for its end: everything behind it was acknowledged."""
+    log = server.data / "index.sqlite-wal"
+    server.kill()
+    flip(log, 5_000)
+    kept = log.read_bytes()
+    for command in (("serve",), ("users", "list"), ("fsck",), ("scrub",), ("backup", str(server.data.parent / "b"))):
+        ports = ("--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0") if command == ("serve",) else ()
+        refused = run(server, *command, *ports, code=11)
+        assert "the index is damaged and cannot be used: page 2 of" in refused.stderr
+        assert "fsck --rebuild" in refused.stderr
+        assert log.read_bytes() == kept
+    assert "8 objects (0 known from their blobs alone)" in run(server, "fsck", "--rebuild", code=5).stdout
+    server.start()
+    assert statuses(server) == [200] * 4
+    assert [ask(server, "GET", f"/bucket/small{number}")[1] for number in range(4)] == [b"small" * 100] * 4
+    server.stop()
+    (server.data / "index.sqlite").unlink()
+    ports = ("--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
+    assert "the index of the data directory" in run(server, "serve", *ports, code=11).stderr
+
+
 def test_relaxed_writes_outlive_a_kill(server: Server) -> None:
     assert run(server, "durability", "bucket").stdout == "bucket: strict\n"
     assert run(server, "durability", "bucket", "relaxed").stdout == "bucket: relaxed\n"

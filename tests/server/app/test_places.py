@@ -84,13 +84,15 @@ def test_an_interrupted_first_start_is_gone_on_with(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("index", ["absent", "empty"])
-@pytest.mark.parametrize("left", ["blob", "log"])
+@pytest.mark.parametrize("left", ["blob", "log", "note"])
 def test_no_new_index_takes_the_place_of_one_that_is_gone(tmp_path: Path, index: str, left: str) -> None:
     place = begun(tmp_path)
     if index == "absent":
         place.index.unlink()
     if left == "blob":
         (place.blobs / "blobs" / "00" / ("0" * 32)).write_bytes(b"bytes of somebody")
+    elif left == "note":
+        (tmp_path / "index.opened").write_bytes(b"")
     else:
         (tmp_path / "index.sqlite-wal").write_bytes(bytes.fromhex("377f0682") + bytes(4092))
     with pytest.raises(IndexLostError, match="is gone, and what it described is still there") as refused:

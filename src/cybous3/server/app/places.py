@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from cybous3.disk.files import SYSTEM
 from cybous3.disk.whole import ensure_directory
 from cybous3.server.app.problems import DataInUseError, IndexLostError, UnfinishedError, local
+from cybous3.server.meta.sqlite.opened import note_of
 
 # Who only looks whether the lock is held, holds it for a moment.
 _PATIENCE_S: Final = 1.0
@@ -89,13 +90,14 @@ class DataDirectory:
     def ensure_index(self) -> None:
         """Raise IndexLostError when there is no index where there was one: a new one would forget everything.
 
-        That there was one is seen from blobs, or from a log that is no longer zeros: both are made behind an index.
+        That there was one is seen from the note that is made whenever it is opened, from blobs, or from a log that is
+        no longer zeros: all are made behind an index.
         LocalError.
         """
         try:
             if self.index.exists() and self.index.stat().st_size:
                 return
-            there_was = self._has_log() or self._has_blobs()
+            there_was = note_of(self.index).exists() or self._has_log() or self._has_blobs()
         except OSError as error:
             raise local(f"cannot look into {str(self.root)!r}", error) from error
         if there_was:

@@ -74,7 +74,7 @@ async def test_nobody_else_may_look(tmp_path: Path) -> None:
     index = await open_sqlite(tmp_path / "index.db")
     await index.buckets.create(BUCKET)
     modes = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in os.scandir(tmp_path)}
-    assert len(modes) == 5
+    assert len(modes) == 6
     assert set(modes.values()) == {0o600}
     await index.aclose()
 
@@ -97,7 +97,7 @@ async def test_opening_again_does_not_touch_the_file_behind_sqlites_back(
 
     monkeypatch.setattr(os, "open", noting)
     second = await open_sqlite(tmp_path / "index.db")
-    assert sorted(touched) == ["index.db-turn", "index.db-wal", "index.db-write"]
+    assert sorted(touched) == ["index.db-turn", "index.db-wal", "index.db-write", "index.opened"]
     await second.aclose()
     await first.aclose()
 

@@ -63,6 +63,10 @@ class Log(Protocol):
         """Make what was committed durable anew, and what was not nothing. OSError, BrokenIndexError."""
         ...
 
+    def expect_unsynced(self) -> None:
+        """Note, durably, that commits may be in the log that nobody synced. OSError."""
+        ...
+
 
 IN_PLACE_S_MAX: Final = 0.002  # a commit that may take longer than the last one did is not waited for on the loop
 GROUP_MAX: Final = 64  # mutations in one transaction: bounds what the loop does at a stretch to about 2 ms
@@ -102,6 +106,7 @@ class Committer:
         self.waiting = True  # see `Unsynced.waiting`: nobody knows what the process before left
         self._log = log
         self._in_doubt = False
+        self._unsynced_noted = False
         self._ever_synced = ever_synced
         self._level = ""
         self._connection = connection
@@ -216,6 +221,9 @@ class Committer:
         before = self._connection.total_changes
         synced = any(waiting.bucket is None or self.is_strict(waiting.bucket) for waiting in group)
         try:
+            if not synced and not self._unsynced_noted:
+                await self._thread.run(self._log.expect_unsynced)
+                self._unsynced_noted = True
             self._set_level("FULL" if synced and self._ever_synced else "NORMAL")
             answers = _apply(self._connection, group)
         except Exception as error:  # noqa: BLE001  # whatever it is, it goes to the one who caused it

@@ -28,7 +28,7 @@ class DamagedIndexError(BrokenIndexError):
     def __init__(self, detail: str) -> None:
         super().__init__(
             f"the index is damaged and cannot be used: {detail}",
-            hint="stop the server and restore index.sqlite from a backup; the blobs are untouched",
+            hint="restore a backup, or make a new index of what can be read: swifts3 fsck --rebuild --data DIRECTORY",
         )
 
 

@@ -15,8 +15,9 @@ from cybous3.server.meta.sqlite.committer import Committer
 from cybous3.server.meta.sqlite.errors import BrokenIndexError, translated
 from cybous3.server.meta.sqlite.garbage import SqliteGarbage, SqliteScrubs, SqliteUnsynced
 from cybous3.server.meta.sqlite.lock import WriterLock
-from cybous3.server.meta.sqlite.log import FRAME_BYTES, PAGE_BYTES, lay_out, make_durable
+from cybous3.server.meta.sqlite.log import FRAME_BYTES, PAGE_BYTES, end, lay_out, make_durable
 from cybous3.server.meta.sqlite.objects import SqliteObjects
+from cybous3.server.meta.sqlite.opened import Opening
 from cybous3.server.meta.sqlite.reading import Reader
 from cybous3.server.meta.sqlite.remembered import Remembered
 from cybous3.server.meta.sqlite.schema import migrate
@@ -40,6 +41,7 @@ _PRAGMAS: Final = (
     "PRAGMA secure_delete = FAST",  # zero what is deleted where that costs no further write
     "PRAGMA cache_size = -16384",  # KiB
     "PRAGMA temp_store = MEMORY",
+    "PRAGMA cache_spill = OFF",  # a page is written to the log once a transaction, so frames are never summed anew
 )
 
 
@@ -132,9 +134,10 @@ def _never() -> bool:
 class _Log:
     """`Log` of the committer. Without a mark nobody but SQLite knows where the log ends: then it cannot be repaired."""
 
-    def __init__(self, index: Path, stamp: Stamp) -> None:
+    def __init__(self, index: Path, stamp: Stamp, opening: Opening) -> None:
         self._path = _log_of(index)
         self._stamp = stamp
+        self._opening = opening
         self._pages = _checkpoint_pages(index)
 
     def is_full(self) -> bool:
@@ -147,6 +150,9 @@ class _Log:
                 "the index's disk failed, and on this system only a new start finds out what is left"
             )
         make_durable(self._path, frames)
+
+    def expect_unsynced(self) -> None:
+        self._opening.expect_unsynced()
 
 
 async def open_sqlite(
@@ -163,27 +169,43 @@ async def open_sqlite(
     objects, so it takes as long with a million of them as with none; a log that a crash left is read once, 16 MiB at
     most. Open one for each process and event loop, after forking.
     `alone`: whether a commit may keep the event loop for as long as it takes, because nobody else would be served.
-    `clock` gives seconds since 1970. IndexTooNewError, IndexTooOldError; OSError.
+    `clock` gives seconds since 1970. DamagedIndexError when the log has lost what was committed (`opened`), and then
+    nothing is touched; IndexTooNewError, IndexTooOldError; OSError.
     """
     make_private(path)
     lock = WriterLock(path)
     lock.acquire()
+    opening = Opening(path)
     try:
+        opening.ensure_whole()
         writing = _connect(path, synchronous)
         migrate(writing)
         reading = _connect(path, synchronous)
         reading.execute("PRAGMA query_only = ON")
         lay_out(_log_of(path), min(LOG_BYTES, _checkpoint_pages(path) * FRAME_BYTES))
         stamp = open_stamp(path)
-        if stamp.frames() is not None:  # else nobody but SQLite knows how long the log is
+        if (frames := stamp.frames()) is not None:  # else nobody but SQLite knows how long the log is
             writing.execute("PRAGMA wal_autocheckpoint = 0")
+            if not opening.in_this_boot:
+                _end_log(writing, path, frames)
+        if synchronous == "FULL":
+            opening.note()
     except sqlite3.Error as error:
         raise translated(error) from error
     finally:
         lock.release()
-    log = _Log(path, stamp)
+    log = _Log(path, stamp, opening)
     committer = Committer(writing, lock, Remembered(stamp), log, alone, ever_synced=synchronous == "FULL")
     return SqliteIndex(reading, writing, lock, stamp, committer, clock)
+
+
+def _end_log(writing: sqlite3.Connection, path: Path, frames: int) -> None:
+    """Make nothing of what a power cut left behind the log's end: the next one must not find it behind a torn end."""
+    writing.execute("BEGIN IMMEDIATE")
+    try:
+        end(_log_of(path), frames)
+    finally:
+        writing.rollback()
 
 
 def make_private(path: Path) -> None:

@@ -14,13 +14,31 @@ of their connections.
 import mmap
 import os
 import struct
+import sys
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
+
+from cybous3.disk.files import SYSTEM
+from cybous3.server.meta.sqlite.log import advance
 
 HEADER_BYTES: Final = 96  # both copies
+_COPY_BYTES: Final = HEADER_BYTES // 2
 _NOTHING: Final = bytes(HEADER_BYTES)
 UNKNOWN: Final = b""
 _FRAMES: Final = struct.Struct("=16xI")  # mxFrame: "index of the last valid frame in the WAL"
+_SALTS: Final = struct.Struct(">32x2I")  # as they stand in the log
+_SUMS: Final = struct.Struct("=40x2I")
+_SUMMED_BYTES: Final = 40
+_BACKFILLED: Final = struct.Struct("=96xI")  # nBackfill, behind the headers
+_BIG: Final = int(sys.byteorder == "big")
+
+
+class WalIndex(NamedTuple):
+    """What a wal-index says of its log: how many frames are committed, how many of them are in the tables as well."""
+
+    frames: int
+    copied: int
+    salts: tuple[int, int]
 
 
 class _Shared:
@@ -80,11 +98,46 @@ class Stamp:
             shared.close()
 
 
+def is_open_here(index: Path) -> bool:
+    """Return whether this process has the index open."""
+    try:
+        found = _shared_of(index).stat()
+    except FileNotFoundError:
+        return False
+    return (found.st_dev, found.st_ino) in _shared
+
+
+def last_known(index: Path) -> WalIndex | None:
+    """Return what the wal-index beside `index` was when its last process died; None when it says nothing, or is gone.
+
+    SQLite writes the second copy first, each with a sum, after the commit is synced: the first is a state that had been
+    committed, whenever the process died. Not for an index that this process has open: see the module. OSError.
+    """
+    try:
+        fd = SYSTEM.open(_shared_of(index))
+    except FileNotFoundError:
+        return None
+    try:
+        raw = SYSTEM.read(fd, _BACKFILLED.size, 0)
+    finally:
+        SYSTEM.close(fd)
+    if len(raw) < _BACKFILLED.size:
+        return None
+    for copy in (raw[:_COPY_BYTES], raw[_COPY_BYTES:HEADER_BYTES]):
+        if any(copy) and advance((0, 0), copy[:_SUMMED_BYTES], _BIG) == _SUMS.unpack_from(copy):
+            return WalIndex(_FRAMES.unpack_from(copy)[0], _BACKFILLED.unpack(raw)[0], _SALTS.unpack_from(copy))
+    return None
+
+
+def _shared_of(index: Path) -> Path:
+    return index.with_name(f"{index.name}-shm")
+
+
 def open_stamp(index: Path, platform: str = os.name) -> Stamp:
     """Return the mark of the index at `index`, which must be open in WAL mode. OSError."""
     if platform != "posix":
         return Stamp(None)
-    path = index.with_name(f"{index.name}-shm")
+    path = _shared_of(index)
     found = path.stat()
     place = found.st_dev, found.st_ino
     if place not in _shared:
