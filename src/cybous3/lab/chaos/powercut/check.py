@@ -15,7 +15,7 @@ from typing import Final
 
 from cybous3.lab.chaos.powercut.history import Allowed, Expected, UploadState, Value
 from cybous3.lab.chaos.powercut.load import BUCKET, content_md5
-from cybous3.lab.chaos.powercut.session import Answer, Session, key_of
+from cybous3.lab.chaos.powercut.session import Answer, CutShort, Session, key_of
 
 LOST: Final = "lost"
 TORN: Final = "torn"
@@ -102,7 +102,10 @@ def _unreadable(verdict: tuple[str, str] | None) -> bool:
 
 
 async def _read(session: Session, key: str) -> Found:
-    answer = await session.ask("GET", f"/{key}")
+    try:
+        answer = await session.ask("GET", f"/{key}")
+    except CutShort as error:
+        return Damaged(error.message)
     if answer.status == _NOT_FOUND:
         return None
     if answer.status != _OK:

@@ -27,6 +27,10 @@ class Lost(CybousError):
     exit_code = 20
 
 
+class CutShort(Lost):
+    """An answer began and its body broke off: the server found that it could not go on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A whole answer. Header names are in lower case."""
@@ -68,7 +72,7 @@ class Session:
         headers: Sequence[tuple[str, str]] = (),
         body: bytes = b"",
     ) -> Answer:
-        """Send one request and return its answer. Lost."""
+        """Send one request and return its answer. Lost, CutShort."""
         sent = [("host", f"127.0.0.1:{self.port}"), ("content-length", str(len(body))), *headers]
         digest = hashlib.sha256(body).hexdigest()
         signed = sign(method, path, query, sent, digest, self._credentials, REGION, time.time()).headers
@@ -97,7 +101,11 @@ class Session:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
         status = int(head[0].split()[1])
-        body = b"" if bodiless else await _body(reader, headers)
+        try:
+            body = b"" if bodiless else await _body(reader, headers)
+        except EOFError as error:
+            await self.aclose()
+            raise CutShort(f"an answer of status {status} breaks off: {error}") from error
         if headers.get("connection", "").lower() == "close":
             await self.aclose()
         return Answer(status, headers, body)
