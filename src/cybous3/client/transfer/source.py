@@ -10,10 +10,11 @@ from io import FileIO
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import BinaryIO, NamedTuple, Self
+from typing import BinaryIO, Final, NamedTuple, Self
 
 from cybous3.client.transfer.errors import SourceChanged, Unusable
 
+_WORD: Final = 1 << 64
 _WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -25,6 +26,10 @@ class Identity(NamedTuple):
     size: int
     mtime_ns: int
     ctime_ns: int
+
+    def __str__(self) -> str:
+        """Return it as it is noted: of one length, so that what a transfer writes does not depend on the machine."""
+        return "-".join(f"{value % _WORD:016x}" for value in self)
 
 
 class FileSource:

@@ -371,7 +371,7 @@ class _LargeFile(_Multipart):
                 "prologue": base64.b64encode(writer.prologue).decode(),
                 "entries": entries,
                 "part_segments": geometry.part_segments,
-                "source": self._source.identity._asdict(),
+                "source": str(self._source.identity),
             }
         )
         return writer, upload_id, geometry, {}
@@ -389,7 +389,7 @@ class _LargeFile(_Multipart):
 
     def _taken_up(self, notes: dict[str, Any]) -> tuple[ObjectWriter, str, PartGeometry, dict[int, Part]] | None:
         upload_id: str = notes["upload_id"]
-        if notes["source"] != self._source.identity._asdict():
+        if notes["source"] != str(self._source.identity):
             self._abandon(upload_id)
             return None
         prologue = base64.b64decode(notes["prologue"], validate=True)
