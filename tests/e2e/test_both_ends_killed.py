@@ -2,8 +2,8 @@
 
 Promises: after the server is back, the same command completes; both sides are then alike, byte for byte; at no moment
 does a name of the tree show anything but a whole file; a write of one's own is no conflict; and the words alone bring
-everything back. (The scenario two-ends-killed has one upload of new small files, on a slow wire; here are overwrites,
-downloads, helper processes, parts, and a few moments of each.)
+everything back. (The scenario two-ends-killed has one upload of new small files; here are overwrites, downloads, helper
+processes, parts, and a few moments of each.)
 """
 
 import os

@@ -32,6 +32,20 @@ def test_nobody_passes_a_mark_before_it_is_lifted() -> None:
     assert passed == [0, 1, 2, 3]
 
 
+def test_two_marks_at_one_place_are_lifted_one_by_one() -> None:
+    gate = Gate()
+    gate.place(0)
+    assert gate.place_ahead(0) == 0
+    thread = threading.Thread(target=gate.enter)
+    thread.start()
+    gate.lift(0)
+    assert not gate.wait_for(1, 0.05)
+    gate.lift(0)
+    assert gate.wait_for(1, 5)
+    thread.join(5)
+    assert gate.place_ahead(3) == 4
+
+
 def test_whoever_waits_at_a_mark_is_let_go_at_the_end() -> None:
     gate = Gate()
     gate.place(0)

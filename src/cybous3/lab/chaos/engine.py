@@ -89,7 +89,7 @@ def _site(scenario: Scenario, around: Around, stack: ExitStack) -> Site:
     site = Site(around.scratch, scenario.target.endpoint, blast=scenario.blast)
     if scenario.target.own:
         _serve(scenario, around, site, stack)
-    if "wire" in preloads(scenario):
+    if "wire" in preloads(scenario) or scenario.load.kind == "folder":
         site.wire = stack.enter_context(wire_of(scenario, site.endpoint))
         site.endpoint = site.wire.endpoint
     return site
@@ -135,10 +135,10 @@ class _Run:
         self.figures = Figures(own=site.server is not None)
         self.phases: list[Phase] = []
         self.folder: FolderLoad | None = None
-        if scenario.load.kind == "folder":
+        if site.wire is not None and scenario.load.kind == "folder":
             bucket = stack.enter_context(_bucket(self.access, keep=site.server is not None))
             mine = Access(site.endpoint, keys, scenario.target.region)
-            self.folder = FolderLoad(scenario, around.scratch, mine, bucket, site.clients)
+            self.folder = FolderLoad(scenario, around.scratch, mine, bucket, site.clients, site.wire)
         self._stayed = 0  # errors that stayed, however patiently one asked
 
     @property
@@ -210,6 +210,7 @@ class _Run:
         start = self.clock()
         injector = Injector(self.site, gate, FAULTS, lambda: self.clock() - start)
         with ExitStack() as load:
+            load.callback(gate.stop)  # whatever comes in between, no client goes on for ever
             load.callback(injector.finish)
             injector.start(plan.faults(self.scenario))
             crew = self._loaded(gate)
@@ -301,20 +302,18 @@ class _Run:
     def _leaked(self, server: OwnServer) -> list[str]:
         """Delete everything, end every upload, and return the files that are still there when the reaper is done.
 
-        What a failing disk kept of a write that failed is there until the next start asks the index about it, by
-        design (docs/design/write-path.md): then, and only then, the server is started anew and looked at again.
+        What a failing disk kept of a write that failed may be there until the next start asks the index about it, by
+        design (docs/design/write-path.md): after a fault of the disk, and only then, the server is started anew first.
         """
         for upload in list(self.prober.list_uploads()):
             self.prober.abort_upload(upload.key, upload.upload_id)
         keys = listing(self.prober, "")
         for at in range(0, len(keys), _BATCH):
             self.prober.delete_many(keys[at : at + _BATCH])
-        left = _reaped(server)
-        if left and any(one.fault.startswith("disk.") for one in self.scenario.faults):
+        if any(one.fault.startswith("disk.") for one in self.scenario.faults):
             server.terminate()
             server.start()
-            left = _reaped(server)
-        return [str(path.relative_to(server.data)) for path in left]
+        return [str(path.relative_to(server.data)) for path in _reaped(server)]
 
     def _end(self) -> None:
         if self.site.server is not None:

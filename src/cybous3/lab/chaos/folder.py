@@ -2,6 +2,9 @@
 
 It may be killed together with the server. Afterwards the same command must complete, and a machine that knows nothing
 but the words must get every file back bit for bit: no corrupt plaintext, no key lost (invariant 8).
+
+Its operations are the objects and parts that it sends, counted on the wire, where they wait at a fault's place: so a
+fault finds it in the middle of its tree, however fast the machine is.
 """
 
 import os
@@ -20,12 +23,14 @@ from cybous3.lab.chaos.errors import CouldNotBegin
 from cybous3.lab.chaos.gate import Gate
 from cybous3.lab.chaos.load import Record
 from cybous3.lab.chaos.plan import content
+from cybous3.lab.chaos.proxy.wire import Wire
 from cybous3.lab.chaos.scenario import Scenario
 
 _COMMAND: Final = (sys.executable, "-m", "cybous3.cli.cybs3")
 _PATIENCE_S: Final = 120.0
 _FOREIGN: Final = ("CYBS3_", "AWS_", "XDG_")
 _SHARE: Final = 20  # files in a folder
+_WRITES: Final = frozenset({"PutObject", "UploadPart"})
 
 
 @dataclass
@@ -80,7 +85,10 @@ class Person:
 
 
 class FolderLoad:
-    """The same face as a crew of clients, and one process behind it. `processes` is where faults find it."""
+    """The same face as a crew of clients, and one process behind it. `processes` is where faults find it.
+
+    `access` goes over `wire`.
+    """
 
     def __init__(
         self,
@@ -89,9 +97,10 @@ class FolderLoad:
         access: Access,
         bucket: str,
         processes: "list[subprocess.Popen[bytes]]",
+        wire: Wire,
     ) -> None:
         self._scenario, self._scratch, self._bucket = scenario, scratch, bucket
-        self._access, self._processes = access, processes
+        self._access, self._processes, self._wire = access, processes, wire
         self._tree = scratch / "tree"
         keys = access.credentials
         self._person = Person(scratch / "home", "", keys.secret_key if keys is not None else "")
@@ -108,8 +117,9 @@ class FolderLoad:
         self._person.log_in(self._access, self._bucket)
 
     def begin(self, gate: Gate, records: list[Record], clock: Callable[[], float]) -> None:
-        """Let the person's command begin, as operation 0."""
-        self._thread = threading.Thread(target=self._put, args=(gate, records, clock), daemon=True, name="load-folder")
+        """Let the person's command begin; what it sends is counted by `gate`."""
+        self._wire.count(_WRITES, gate.enter)
+        self._thread = threading.Thread(target=self._put, args=(records, clock), daemon=True, name="load-folder")
         self._thread.start()
 
     @property
@@ -131,11 +141,8 @@ class FolderLoad:
     def close(self) -> None:
         """Nothing stays open."""
 
-    def _put(self, gate: Gate, records: list[Record], clock: Callable[[], float]) -> None:
+    def _put(self, records: list[Record], clock: Callable[[], float]) -> None:
         try:
-            number = gate.enter()
-            if number is None:
-                return
             begun = clock()
             process = subprocess.Popen(  # noqa: S603  # our own client
                 [*_COMMAND, "folders", "put", str(self._tree), "tree"],
@@ -148,7 +155,7 @@ class FolderLoad:
             self._processes.append(process)
             code = process.wait()
             error = f"exit code {code}" if code else ""
-            records.append(Record(number, 0, "folders put", begun, clock() - begun, error, 1))
+            records.append(Record(0, 0, "folders put", begun, clock() - begun, error, 1))
         except BaseException as error:  # noqa: BLE001  # a defect of the load must end the run, not a thread of it
             self._problem = error
 

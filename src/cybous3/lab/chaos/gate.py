@@ -1,11 +1,13 @@
 """Where load and faults meet: operations are counted here as they begin, and one that a fault was placed before waits.
 
-So a fault "at 200 operations" happens when exactly 200 have begun, however fast they go. A load of a given number of
-operations has its count and its end; one of a given time ends with it.
+So a fault "at 200 operations" happens when exactly 200 have begun, however fast they go, and one "for 50 operations"
+ends when exactly 50 more have. A load of a given number of operations has its count and its end; one of a given time
+ends with it.
 """
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -17,20 +19,29 @@ class Gate:
     clock: Callable[[], float] = time.monotonic
     rate: float | None = None
     begun: int = 0
-    _marks: set[int] = field(default_factory=set)
+    _marks: Counter[int] = field(default_factory=Counter)
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _stopped: bool = False
     _start: float | None = None
 
     def place(self, number: int) -> None:
-        """Let nobody begin operation `number` (counted from 0) until `lift` is called for it."""
+        """Let nobody begin operation `number` (counted from 0) until `lift` was called as often as `place` for it."""
         with self._changed:
-            self._marks.add(number)
+            self._marks[number] += 1
+
+    def place_ahead(self, count: int) -> int:
+        """Place a mark so many operations from now, and return its number."""
+        with self._changed:
+            number = self.begun + count
+            self._marks[number] += 1
+        return number
 
     def lift(self, number: int) -> None:
-        """Let operations go on beyond a mark."""
+        """Let operations go on beyond a mark, as far as this one holds them."""
         with self._changed:
-            self._marks.discard(number)
+            self._marks[number] -= 1
+            if not self._marks[number]:
+                del self._marks[number]
             self._changed.notify_all()
 
     def stop(self) -> None:

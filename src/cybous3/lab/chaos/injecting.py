@@ -1,13 +1,15 @@
 """Faults at their moments: each in a thread of its own, ended on time, taken back whatever happens.
 
 A fault ends at its own end, when the load is over, when the blast radius is reached, or when the run is called off,
-whichever comes first. `finish` returns when everything has been taken back.
+whichever comes first. An end that is counted in operations holds the load there until it was noticed; the load goes on
+while the fault is taken back. `finish` returns when everything has been taken back.
 """
 
 import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -76,77 +78,90 @@ class Injector:
         ]
 
     def _one(self, happened: Happened) -> None:
-        placed = happened.placed
-        mark = placed.at.operations
-        try:
-            if self._reached(placed.at):
-                self._inject(happened, mark)
-        except CybousError as error:
-            happened.problem = error.message
-        except BaseException as error:  # noqa: BLE001  # a defect here must end the run, not a thread of it
-            happened.problem = f"{type(error).__name__}: {error}"
-            self.problems.append(error)
-        finally:
-            if mark is not None:
-                self._lift(happened, mark)
+        at = happened.placed.at
+        with ExitStack() as held:
+            if at.operations is not None:
+                held.callback(self.gate.lift, at.operations)
+            try:
+                if self._reached(at):
+                    self._inject(happened, held)
+            except CybousError as error:
+                happened.problem = error.message
+            except BaseException as error:  # noqa: BLE001  # a defect here must end the run, not a thread of it
+                happened.problem = f"{type(error).__name__}: {error}"
+                self.problems.append(error)
 
-    def _inject(self, happened: Happened, mark: int | None) -> None:
+    def _inject(self, happened: Happened, held: ExitStack) -> None:
+        """Let the fault last as long as it is to. `held`: what keeps the load where it is until it has happened."""
         placed = happened.placed
         fault = self.faults[placed.injection.fault]
         happened.began_s, happened.at_operation = self.clock(), self.gate.begun
         try:
             with fault.inject(self.site, placed.injection, placed.chance()) as did:
                 happened.did = did
-                if mark is not None:
-                    self._lift(happened, mark)
-                happened.ended_why = self._until_end(placed.injection.lasts, self.gate.begun)
+                happened.ended_why = self._last(placed.injection.lasts, held)
         except CannotInject:
             if not happened.did:
-                happened.began_s = None
+                happened.began_s = happened.at_operation = None
             raise
         finally:
             happened.ended_s = self.clock()
 
-    def _lift(self, happened: Happened, mark: int) -> None:
-        """Let the load go on, once every fault at this very place has happened."""
-        happened.at_operation = mark if happened.began_s is not None else None
-        same = [one for one in self.happened if one.placed.at.operations == mark]
-        if all(one is happened or one.did or one.problem for one in same):
-            self.gate.lift(mark)
+    def _last(self, lasts: Moment | None, held: ExitStack) -> str:
+        """Let the load go on, wait for the end of the fault, and return why it ended."""
+        if lasts is None:
+            held.close()
+            return "at once"
+        begun = self.gate.begun
+        with ExitStack() as end:
+            if lasts.operations is not None:
+                begun = self.gate.place_ahead(lasts.operations) - lasts.operations
+                end.callback(self.gate.lift, begun + lasts.operations)
+            held.close()
+            return self._until_end(lasts, begun)
 
     def _reached(self, at: Moment) -> bool:
         """Wait for a moment of the run; tell whether it came before the load was over."""
         while not self._over.is_set():
             if at.operations is not None:
-                if self.gate.wait_for(at.operations, _LOOK_S):
-                    return True
-            elif self.clock() >= (at.seconds or 0.0):
-                return True
+                self.gate.wait_for(at.operations, _LOOK_S)
             else:
                 self._over.wait(min(_LOOK_S, max(0.0, (at.seconds or 0.0) - self.clock())))
+            if self._due(at):
+                return True
         # Of two faults at one moment the first may end the load; the other was due all the same.
-        return at.seconds is not None and self.clock() >= at.seconds
+        return self._due(at)
 
-    def _until_end(self, lasts: Moment | None, begun: int) -> str:
-        """Wait for the end of a fault and return why it ended."""
-        if lasts is None:
-            return "at once"
-        blast = self.site.blast
+    def _due(self, at: Moment) -> bool:
+        if at.operations is not None:
+            return self.gate.begun >= at.operations
+        return self.clock() >= (at.seconds or 0.0)
+
+    def _until_end(self, lasts: Moment, begun: int) -> str:
+        """Wait for the end of a fault that began before operation `begun`, and return why it ended."""
         since = time.monotonic()
-        while not self._over.is_set():
-            seconds, operations = time.monotonic() - since, self.gate.begun - begun
-            if (lasts.seconds is not None and seconds >= lasts.seconds) or (
-                lasts.operations is not None and operations >= lasts.operations
-            ):
-                return "its time was over"
-            if seconds >= blast.longest_s:
-                return "the longest time of the blast radius"
-            if operations >= blast.operations:
-                return "the most operations of the blast radius"
-            if not self._room():
-                return "the free disk of the blast radius"
-            self._over.wait(_LOOK_S)
-        return "the load was over"
+        while True:
+            over = self._over.is_set()  # asked first: a load that ends with the fault does not end it
+            why = self._ended(lasts, time.monotonic() - since, self.gate.begun - begun)
+            if why or over:
+                return why or "the load was over"
+            if lasts.operations is not None and not self.gate.stopped:
+                self.gate.wait_for(begun + lasts.operations, _LOOK_S)
+            else:
+                self._over.wait(_LOOK_S)
+
+    def _ended(self, lasts: Moment, seconds: float, operations: int) -> str:
+        """Return why a fault ends that has lasted so long; "" while it does not."""
+        blast = self.site.blast
+        if (lasts.seconds is not None and seconds >= lasts.seconds) or (
+            lasts.operations is not None and operations >= lasts.operations
+        ):
+            return "its time was over"
+        if seconds >= blast.longest_s:
+            return "the longest time of the blast radius"
+        if operations >= blast.operations:
+            return "the most operations of the blast radius"
+        return "" if self._room() else "the free disk of the blast radius"
 
     def _room(self) -> bool:
         free = shutil.disk_usage(self.site.scratch).free

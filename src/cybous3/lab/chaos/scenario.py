@@ -380,9 +380,16 @@ def _reach(place: str, injection: Injection, kind: Description, blast: Blast, ta
         )
 
 
+def _length(load: Load) -> int | None:
+    """Return how many operations a load has at least, None for one that ends by the clock."""
+    if load.kind == "folder":
+        return load.keys  # each file is at least one
+    return load.operations if load.seconds is None else None
+
+
 def _fitting(load: Load, faults: tuple[Injection, ...]) -> None:
     """Raise BadScenario for a fault that comes after the load, or a client that is not there."""
-    last = len(load.steps) or (load.operations if load.seconds is None else None)
+    last = len(load.steps) or _length(load)
     for number, one in enumerate(faults):
         if last is not None and one.at.operations is not None and one.at.operations > last:
             raise BadScenario(f"faults[{number}].at: {one.at} is after the load, which is {last} operations long")

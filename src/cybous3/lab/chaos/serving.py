@@ -169,7 +169,7 @@ class OwnServer:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-        _until(lambda: not any(psutil.pid_exists(pid) for pid in pids), _STOP_S_MAX)
+        _until(lambda: not any(map(_lives, pids)), _STOP_S_MAX)
 
     def terminate(self) -> int | None:
         """Ask it to end, wait, and return its exit code; None when it had to be killed."""
@@ -200,6 +200,14 @@ class OwnServer:
         root = self.data / "blobs"
         found = [*root.glob("blobs/??/*"), *(p for p in root.glob("incoming/*/*") if p.is_file())]
         return sorted(found)
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process is there and no mere entry that its new parent, who may never look, has not yet read."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def _is_worker(process: psutil.Process) -> bool:

@@ -60,8 +60,9 @@ def test_histories_of_a_server_that_is_killed(host: Host) -> None:
 
 
 @pytest.mark.slow
-def test_200_races_of_64(host: Host) -> None:
-    assert race(host.site, f"{bucket(host.site)}/long-race", writers=64, rounds=200).odd == ()
+def test_a_hundred_races_of_64(host: Host) -> None:
+    """A hundred with each number of processes, of either condition in turn."""
+    assert race(host.site, f"{bucket(host.site)}/long-race", writers=64, rounds=100).odd == ()
 
 
 def test_a_condition_outside_the_transaction_is_caught(tmp_path: Path) -> None:
@@ -72,9 +73,7 @@ def test_a_condition_outside_the_transaction_is_caught(tmp_path: Path) -> None:
             assert alone.call("PUT", f"{name}/k", (), (), b"1").ok
             assert alone.call("PUT", f"{name}/k", (), [("if-match", '"0"')], b"2").status == 412
             assert alone.call("PUT", f"{name}/k", (), [("if-none-match", "*")], b"2").status == 412
-        plan = Plan(name, operations=15, keys=1, actions=("put match", "get", "put"))
-        rejected = next((one for one in histories(planted.site, plan, 10) if not one.passed), None)
-        assert rejected is not None
+        (rejected,) = histories(planted.site, Plan(name, operations=8, keys=1, actions=("put match", "get")), 1)
         assert rejected.why[0].startswith("no order explains these ")
         assert race(planted.site, f"{name}/race", writers=16, rounds=2).odd != ()
 

@@ -72,6 +72,7 @@ def restart(site: Site, injection: Injection, chance: random.Random) -> Iterator
     """Restart in an orderly way: the whole server, or worker after worker, each when the one before is back."""
     del chance  # everybody's turn comes
     if injection.on == "worker":
+        site.own.wait_whole(_WHOLE_S_MAX)
         pids = site.own.pids("worker")
         if site.own.workers == 1:
             raise CannotInject("a server of one process has no workers to restart one by one")

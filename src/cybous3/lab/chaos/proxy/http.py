@@ -1,4 +1,4 @@
-"""An HTTP proxy that harms requests and answers as a plan says, and lies as it is told.
+"""An HTTP proxy that harms requests and answers as a plan says, lies as it is told, and lets requests wait their turn.
 
 Whole messages: one request of a connection is read, judged, perhaps forwarded, and answered, before the next. What was
 done stands in the journal. Its event loop is the only one that touches it; `running.py` calls it from other threads.
@@ -58,6 +58,8 @@ class HttpProxy:
         self.choice = Choice(seed)
         self.lies: tuple[Lie, ...] = ()
         self.learning = False
+        self.turn: Callable[[Asked], Awaitable[None]] | None = None
+        """Awaited by every request before anything is done about it."""
         self.port = 0
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
@@ -130,6 +132,8 @@ class _Talk:
         """Answer requests until either side has had enough."""
         while (asked := await read_request(self._reader, self._agree)) is not None:
             self._proxy.journal.count("requests")
+            if self._proxy.turn is not None:
+                await self._proxy.turn(asked)
             answered = await self._answer(asked)
             await self._say(answered.wire())
             if not (asked.keep_alive and answered.keep_alive):

@@ -5,12 +5,15 @@
 Its methods may be called from any thread, while bytes are under way. All it did is in one journal.
 """
 
+import asyncio
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
 from cybous3.lab.chaos.proxy.http import HttpProxy
 from cybous3.lab.chaos.proxy.journal import Journal
 from cybous3.lab.chaos.proxy.lies import Lie
+from cybous3.lab.chaos.proxy.messages import Asked
 from cybous3.lab.chaos.proxy.rules import Rule
 from cybous3.lab.chaos.proxy.running import Loop
 from cybous3.lab.chaos.proxy.tcp import LOOPBACK, TcpProxy
@@ -76,6 +79,15 @@ class Wire:
     def learn(self) -> None:
         """Remember what is written from now on."""
         self._http.learning = True
+
+    def count(self, operations: frozenset[str], enter: Callable[[], object]) -> None:
+        """Let each request of these operations call `enter`, which may block, before it goes to the server."""
+
+        async def turn(asked: Asked) -> None:
+            if asked.operation in operations:
+                await asyncio.to_thread(enter)
+
+        self._http.turn = turn
 
     def __enter__(self) -> Self:
         self._loop.__enter__()
