@@ -3,6 +3,8 @@
 import json
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +155,16 @@ def test_every_command_of_the_group_can_be_asked_for(shell: Shell) -> None:
         assert "Usage" in shell.ok("chaos", name, "--help")
 
 
+@contextmanager
+def in_the_foreground() -> Iterator[None]:
+    """Let what is started meanwhile heed Ctrl-C: a job in the background ignores it, and so does all that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.e2e
 def test_an_interrupted_run_takes_everything_back(tmp_path: Path) -> None:
     """Ctrl-C while a disk is full: the file system, the server and the folder are gone, and the code says so."""
@@ -164,7 +176,8 @@ def test_an_interrupted_run_takes_everything_back(tmp_path: Path) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     person = Person(tmp_path / "home", {"TMPDIR": str(scratch)})
-    running = person.start("chaos", "run", written(tmp_path, text))
+    with in_the_foreground():
+        running = person.start("chaos", "run", written(tmp_path, text))
     filled = False
     while not filled and running.poll() is None:
         filled = any(scratch.rglob("filler"))
