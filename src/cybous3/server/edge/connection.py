@@ -237,8 +237,11 @@ class Connection(asyncio.BufferedProtocol):
         except asyncio.CancelledError:
             self._transport.abort()
             raise
+        except OSError as error:  # bytes that are damaged, or cannot be read, in the middle of their answer
+            self._stats.crashed += 1
+            _log.error("answer broken off", peer=self._peer, reason=str(error))
+            self._transport.abort()
         except Exception:  # noqa: BLE001 - the task's outermost frame; logged, and the peer sees a cut connection
-            # A file that cannot be read in the middle of its answer, or a defect of ours.
             self._stats.crashed += 1
             _log.exception("connection failed", peer=self._peer)
             self._transport.abort()

@@ -167,9 +167,13 @@ def test_flips_in_the_log_of_a_killed_server_end_no_rebuild(house: House, tmp_pa
     assert left.read_all()["kept"] == BIG
 
 
-def test_keys_without_their_seal_are_lost_and_the_server_can_begin(house: House) -> None:
+@pytest.mark.parametrize("seal", ["gone", "another"])
+def test_keys_without_their_seal_are_lost_and_the_server_can_begin(house: House, seal: str) -> None:
     house.fill("a")
     house.place.seal.unlink()
+    if seal == "another":
+        house.place.seal.write_bytes(bytes(32))
+        house.place.seal.chmod(0o600)
     made = rebuilt(house)
     assert kinds(made) == {"access key"}
 

@@ -8,6 +8,7 @@ SQLite never opens the old one: of a damaged log it believes the part before the
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ from cybous3.server.model.buckets import Bucket
 from cybous3.server.model.objects import ObjectRecord
 from cybous3.server.store import labels
 from cybous3.server.store.labels import Label
+from cybous3.server.store.sealing import SealError, load_seal
 from cybous3.server.workers.verify import Pace, verdict_on
 
 _LOG: Final = "-wal"
@@ -59,7 +61,8 @@ def _silent(_: int) -> None:
 async def rebuild(data: Path, region: str, on_progress: OnProgress = _silent) -> Rebuilt:
     """Make the index of `data` anew; `region` is that of buckets of which only labels tell.
 
-    NoDataDirectoryError when there is nothing to make it of, DataInUseError while a server runs, LocalError.
+    NoDataDirectoryError when there is nothing to make it of, DataInUseError while a server runs, SealError when what
+    stands in the seal key's place is none, LocalError.
     """
     place = DataDirectory.at(data)
     if not _begun(place):
@@ -245,11 +248,22 @@ class _Again:
 
 
 def _usable_keys(old: Salvaged, place: DataDirectory, losses: list[Loss]) -> Sequence[AccessKey]:
-    """Return the keys whose secrets can still be opened."""
-    if SYSTEM.exists(place.seal) or not old.keys:
-        return old.keys
-    losses += [Loss("access key", key.access_key, "the seal key that opens its secret is gone") for key in old.keys]
-    return ()
+    """Return the keys whose secrets can still be opened; a server with another does not begin."""
+    if not old.keys:
+        return ()
+    if not SYSTEM.exists(place.seal):
+        losses += [Loss("access key", key.access_key, "the seal key that opens its secret is gone") for key in old.keys]
+        return ()
+    seal = load_seal(place.seal, os.urandom, has_keys=True)
+    usable = []
+    for key in old.keys:
+        try:
+            seal.open(key.access_key, key.sealed_secret)
+        except SealError:
+            losses.append(Loss("access key", key.access_key, "its secret was sealed with another seal key"))
+        else:
+            usable.append(key)
+    return usable
 
 
 def _swap(place: DataDirectory) -> Path | None:
