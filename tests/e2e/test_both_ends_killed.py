@@ -57,7 +57,8 @@ class Place:
     def both_killed(self, chance: random.Random, there_yet: Callable[[], bool], *arguments: str) -> int:
         """Begin a command, kill it and the server when `there_yet`, and start the server again; return its exit code.
 
-        By chance its helpers die with it, or are left to notice that it is gone.
+        By chance its helpers die with it, or are left to notice that it is gone; what these were at, they may still
+        finish when the server is back.
         """
         process = subprocess.Popen(
             [*_COMMAND, *arguments],
@@ -77,8 +78,9 @@ class Place:
                 os.kill(helper.pid, signal.SIGKILL)
         self.server.kill()
         code = process.wait(PATIENCE_S)
-        psutil.wait_procs(helpers, timeout=PATIENCE_S)
         self.server.start()
+        _, left = psutil.wait_procs(helpers, timeout=PATIENCE_S)
+        assert left == []
         return code
 
 
