@@ -10,6 +10,7 @@ from html import escape
 from typing import Any, Final
 
 _WIDTH, _LEFT, _LOAD, _LANE, _SLOW = 900, 60, 150, 18, 80
+_FIGURES: Final = ("count", "how many", "after warm-up", "at the end", "slope an hour", "gained", "allowed to gain")
 _NAME: Final = 60  # a narrower phase has no room for its name
 _STYLE: Final = """
 :root{color-scheme:light dark;--back:#fff;--text:#1b1f24;--soft:#5a636e;--rule:#e3e6ea;--head:#f4f6f8;
@@ -25,8 +26,9 @@ svg{display:block;width:100%;height:auto;font:12px system-ui,-apple-system,"Sego
 text{fill:var(--text)}.t{fill:var(--soft)}.phase{fill:var(--phase)}.load{fill:var(--load)}.err{fill:var(--bad)}
 .fault{fill:var(--fault)}.slow{fill:none;stroke:var(--slow);stroke-width:1.6}.rule{stroke:var(--rule)}
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:13px;width:100%}
-th,td{padding:4px 10px;text-align:left;border-bottom:1px solid var(--rule);vertical-align:top;overflow-wrap:anywhere}
-thead th{background:var(--head)}td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+th,td{padding:4px 10px;text-align:left;border-bottom:1px solid var(--rule);vertical-align:top}
+thead th{background:var(--head);white-space:nowrap}
+th.n,td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 td:first-child{white-space:nowrap}pre{background:var(--head);padding:12px;overflow-x:auto;font-size:13px}
 @media print{body{max-width:none}svg,table{break-inside:avoid}}
 """
@@ -127,7 +129,8 @@ def _ticks(seconds: float, x: Any, height: int) -> Iterable[str]:  # noqa: ANN40
 
 
 def _table(columns: Sequence[str], rows: Iterable[str]) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
+    kinds = ((' class="n"' if name in _FIGURES else "", escape(name)) for name in columns)
+    head = "".join(f'<th scope="col"{kind}>{name}</th>' for kind, name in kinds)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
 
 
@@ -200,7 +203,7 @@ def _flatness(document: Mapping[str, Any]) -> str:
         )
         for one in trends
     ]
-    columns = ("process", "what", "after warm-up", "at the end", "slope an hour", "gained", "allowed")
+    columns = ("process", "what", "after warm-up", "at the end", "slope an hour", "gained", "allowed to gain")
     return f"<h2>Processes over time</h2>{_table(columns, rows)}"
 
 
