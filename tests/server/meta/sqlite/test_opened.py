@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -19,9 +20,11 @@ from cybous3.server.meta.sqlite.errors import DamagedIndexError
 from cybous3.server.meta.sqlite.index import SqliteIndex, open_sqlite
 from cybous3.server.meta.sqlite.log import FRAME_BYTES, HEADER_BYTES, frames, read_header
 from cybous3.server.meta.sqlite.opened import Opening, note_of
+from cybous3.server.meta.sqlite.salvage import salvage
 from cybous3.server.meta.sqlite.stamp import last_known
 from cybous3.server.model.buckets import Durability
-from tests.contracts.values import BUCKET
+from cybous3.server.model.objects import ALWAYS
+from tests.contracts.values import BUCKET, record
 
 pytestmark = [
     pytest.mark.anyio,
@@ -117,6 +120,10 @@ def flip(file: Path, at: int, bit: int = 1) -> None:
         (byte,) = opened_file.read(1)
         opened_file.seek(at)
         opened_file.write(bytes([byte ^ bit]))
+
+
+def changed_ns(path: Path) -> int:
+    return path.stat().st_mtime_ns
 
 
 def another_boot(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,11 +262,100 @@ async def test_a_copy_of_the_files_is_judged_like_them(path: Path, tmp_path: Pat
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     for folder in (whole, cut):
         folder.mkdir()
-        for name, content in state_of(tmp_path).items():
-            (folder / name).write_bytes(content)
+        for name in state_of(tmp_path):
+            shutil.copy2(tmp_path / name, folder / name)
     log_of(cut / path.name).unlink()
     assert await count(whole / path.name) == COMMITS
     assert "is empty or gone" in await refused(cut / path.name)
+
+
+async def test_a_log_that_is_gone_with_its_wal_index_is_missed(path: Path) -> None:
+    log_of(path).unlink()
+    shared_of(path).unlink()
+    assert "what was committed last was nowhere else" in await refused(path)
+
+
+async def test_what_a_killed_process_left_unsynced_is_synced_before_anybody_builds_on_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a second commit would stand behind one that a power cut can tear, and an answer rest on it."""
+    synced: list[Path] = []
+    monkeypatch.setattr(module, "sync", synced.append)
+    async with reopened(path):
+        assert synced == [log_of(path)]
+    async with reopened(path):
+        assert synced == [log_of(path)]
+
+
+@pytest.mark.parametrize("left", [0, 3])
+def test_a_rebuild_knows_how_many_pages_of_the_log_are_gone(path: Path, left: int) -> None:
+    seen = last_known(path)
+    assert seen is not None
+    os.truncate(log_of(path), left and HEADER_BYTES + left * FRAME_BYTES + 77)
+    lost = {(one.kind, one.name) for one in salvage(path).lost}
+    assert ("log", f"{seen.frames - left} frames") in lost
+
+
+def test_a_rebuild_of_a_whole_log_misses_nothing(path: Path) -> None:
+    assert [one for one in salvage(path).lost if one.kind == "log"] == []
+
+
+@pytest.mark.parametrize("statement", ["SELECT count(*) FROM objects", "PRAGMA wal_checkpoint(TRUNCATE)"])
+@pytest.mark.parametrize("closes", [True, False])
+async def test_a_program_that_keeps_no_wal_index_does_no_harm(path: Path, statement: str, *, closes: bool) -> None:
+    """It leaves the wal-index as it was, and closes in order, or dies."""
+    code = (
+        "import os, sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('PRAGMA locking_mode = EXCLUSIVE');"
+        "c.execute(sys.argv[2]).fetchall(); c.execute('UPDATE probe SET value = value + 1'); c.commit();"
+    )
+    code += "c.close()" if closes else "os._exit(1)"
+    before = shared_of(path).read_bytes()
+    subprocess.run([sys.executable, "-c", code, str(path), statement], check=closes, timeout=60)  # noqa: ASYNC221
+    assert shared_of(path).read_bytes() == before
+    assert await count(path) == COMMITS
+
+
+async def test_a_log_that_a_living_program_changes_meanwhile_is_judged_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = last_known(path)
+    assert now is not None
+    seen = [now._replace(frames=1_000_000), now]
+    monkeypatch.setattr(opened, "last_known", lambda _: seen.pop(0) if seen else now)
+    Opening(path).ensure_whole()
+    assert not seen
+    monkeypatch.setattr(opened, "last_known", lambda _: now._replace(frames=1_000_000))
+    with pytest.raises(DamagedIndexError):
+        Opening(path).ensure_whole()
+    numbers = iter(range(1_000_000, 2_000_000))
+    monkeypatch.setattr(opened, "last_known", lambda _: now._replace(frames=next(numbers)))
+    Opening(path).ensure_whole()
+
+
+async def test_every_checkpoint_and_the_commit_behind_it_are_told_apart(tmp_path: Path) -> None:
+    """However fast they follow each other; and of two that have the index open, both know."""
+    path = tmp_path / "index.db"
+    async with reopened(path) as index, reopened(path) as other:
+        await index.buckets.create(BUCKET)
+        times = set()
+        for number in range(5):
+            for one in (index, other):
+                await one.objects.put(record(f"{number}{one is other}"), ALWAYS)
+                assert json.loads(note_of(path).read_bytes())["tables_ns"] == changed_ns(path)
+            times.add(changed_ns(path))
+            index._writing.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            assert changed_ns(path) not in times
+        assert len(times) == 5
+
+
+async def test_where_files_have_no_nanoseconds_a_missing_log_is_not_missed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "utime", lambda *_, **__: None)
+    async with reopened(path) as index:
+        index._writing.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        await index.objects.put(record("later"), ALWAYS)
+        assert json.loads(note_of(path).read_bytes())["tables_ns"] != changed_ns(path)
 
 
 async def test_a_snapshot_with_a_wal_index_of_before_accuses_nobody(path: Path) -> None:
@@ -365,7 +461,7 @@ async def test_without_room_for_a_note_there_is_none_and_all_goes_on(
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b'{"boot": 1, "unsynced": false}', b"x" * 5000, b'{"boot": ""}'],
+    [b"", b"{", b"[]", b'{"boot": 1, "unsynced": false, "tables_ns": null}', b"x" * 5000, b'{"boot": ""}'],
 )
 async def test_a_note_that_makes_no_sense_is_none(path: Path, content: bytes) -> None:
     note_of(path).write_bytes(content)

@@ -67,6 +67,10 @@ class Log(Protocol):
         """Note, durably, that commits may be in the log that nobody synced. OSError."""
         ...
 
+    def note_commit(self) -> None:
+        """Note that the log holds a commit that the tables do not. OSError."""
+        ...
+
 
 IN_PLACE_S_MAX: Final = 0.002  # a commit that may take longer than the last one did is not waited for on the loop
 GROUP_MAX: Final = 64  # mutations in one transaction: bounds what the loop does at a stretch to about 2 ms
@@ -256,6 +260,7 @@ class Committer:
     def _note(self, *, synced: bool, changed: bool) -> None:
         """Take note of a commit. One that changed nothing wrote nothing and synced nothing."""
         if changed:
+            self._log.note_commit()
             self.waiting = not synced
             self.on_commit(synced and self._ever_synced, self._took_s)
 

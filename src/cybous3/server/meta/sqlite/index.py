@@ -15,7 +15,7 @@ from cybous3.server.meta.sqlite.committer import Committer
 from cybous3.server.meta.sqlite.errors import BrokenIndexError, translated
 from cybous3.server.meta.sqlite.garbage import SqliteGarbage, SqliteScrubs, SqliteUnsynced
 from cybous3.server.meta.sqlite.lock import WriterLock
-from cybous3.server.meta.sqlite.log import FRAME_BYTES, PAGE_BYTES, end, lay_out, make_durable
+from cybous3.server.meta.sqlite.log import FRAME_BYTES, PAGE_BYTES, end, lay_out, make_durable, sync
 from cybous3.server.meta.sqlite.objects import SqliteObjects
 from cybous3.server.meta.sqlite.opened import Opening
 from cybous3.server.meta.sqlite.reading import Reader
@@ -154,6 +154,9 @@ class _Log:
     def expect_unsynced(self) -> None:
         self._opening.expect_unsynced()
 
+    def note_commit(self) -> None:
+        self._opening.note_commit()
+
 
 async def open_sqlite(
     path: Path,
@@ -188,6 +191,8 @@ async def open_sqlite(
             writing.execute("PRAGMA wal_autocheckpoint = 0")
             if not opening.in_this_boot:
                 _end_log(writing, path, frames)
+        if frames != 0:  # a process that was killed may have written a commit and not synced it, and now it counts
+            sync(_log_of(path))
         if synchronous == "FULL":
             opening.note()
     except sqlite3.Error as error:

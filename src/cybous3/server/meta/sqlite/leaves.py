@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from cybous3.server.meta.sqlite.log import HEADER_BYTES, PAGE_BYTES, Frame, frames, read_header
+from cybous3.server.meta.sqlite.opened import Opening
 
 TABLE_LEAF: Final = 0x0D
 INDEX_LEAF: Final = 0x0A
@@ -59,7 +60,8 @@ class Pages:
         self._file = _open(path)
         self._log = _open(path.with_name(f"{path.name}-wal"))
         self.bad_frames = 0
-        self._overlay = {} if self._log is None else self._read_log(self._log)
+        self._overlay, last = ({}, 0) if self._log is None else self._read_log(self._log)
+        self.missing_frames = Opening(path).frames_missing(last)
         self.unreadable: set[int] = set()
         size = 0 if self._file is None else os.fstat(self._file).st_size
         self._held = -(-size // PAGE_BYTES)
@@ -94,8 +96,8 @@ class Pages:
             return bytes(PAGE_BYTES)
         return found.ljust(PAGE_BYTES, b"\0")
 
-    def _read_log(self, fd: int) -> dict[int, int]:
-        """Return where in the log the pages are that commits left there."""
+    def _read_log(self, fd: int) -> tuple[dict[int, int], int]:
+        """Return where in the log the pages are that commits left there, and the number of its last frame."""
         header = read_header(os.pread(fd, HEADER_BYTES, 0))
         order = int(sys.byteorder == "big") if header is None else header.order
         salts = _guess_salts(fd, order) if header is None else header.salts
@@ -114,7 +116,7 @@ class Pages:
             if frame.commit:
                 committed |= pending
                 pending = {}
-        return committed
+        return committed, max(0, last)
 
 
 def _guess_salts(fd: int, order: int) -> tuple[int, int]:

@@ -158,6 +158,15 @@ def make_durable(log: Path, last: int) -> None:
         os.close(fd)
 
 
+def sync(log: Path) -> None:
+    """Make what stands in the log durable. OSError."""
+    fd = SYSTEM.append(log)
+    try:
+        SYSTEM.sync(fd)
+    finally:
+        SYSTEM.close(fd)
+
+
 def end(log: Path, last: int) -> None:
     """Leave nothing behind frame number `last` that belongs to this log, durably.
 

@@ -6,31 +6,33 @@ tears the end of a log that nobody had synced, and wrong for a log that was dama
 gone, and nobody hears of it. So it is judged before, and a log that has lost something stays as it is, byte for byte,
 for `fsck --rebuild`, which reads behind the damage (`leaves`).
 
-There are two witnesses. Beside the index stands a note, `index.opened`: the boot of the machine in which it was opened
-last, and whether commits may be in its log that nobody synced.
+Beside the index stands a note, `index.opened`: the boot of the machine in which it was opened last, whether commits may
+be in its log that nobody synced, and the time at which the tables had changed last when a commit was made that they do
+not hold.
 
 - **The machine has not stopped since.** Whatever processes died, no write is lost. The wal-index, which lies in shared
-  memory with a name, still says how many frames are committed and how many of those the tables hold already. So the log
-  must hold every committed frame, each with a sum that follows from the one before; without one, the tables must hold
-  all of them. That sees every flipped bit, a cut, an empty and a removed log.
-- **It has.** Then the wal-index means nothing. Where every commit is synced
-  before the next begins, a power cut can tear one transaction at most, the last. So no more than one commit may stand
-  behind a frame whose sum is wrong. And the log's head lies in one sector: it is the old one or the new one. Damage in
-  the last two transactions cannot be told from a power cut.
-  Where commits may be unsynced (`relaxed`, `none`), nothing can be said.
+  memory with a name, still says how many frames are committed. The log must hold every one, each with a sum that
+  follows from the one before. There may be none only if the tables were changed since the commit that was noted: who
+  removes a log in order copies it into them first. That sees every flipped bit, a cut, an empty and a removed log.
+- **It has.** Then the wal-index means nothing. Where every commit is synced before the next begins, a power cut can
+  tear one transaction at most, the last. So no more than one commit may stand behind a frame whose sum is wrong. And
+  the log's head lies in one sector: it is the old one or the new one. Damage in the last two transactions cannot be
+  told from a power cut. Where commits may be unsynced (`relaxed`, `none`), nothing can be said.
 
 Where nothing is known of the boot (not Linux), or the wal-index cannot be read or is older than the log, as a snapshot
 of a file system may have it, the second holds. The note also tells an index that is gone from one that was never there.
 Where it cannot be written, because the disk is full, it is removed, and nothing is judged at the next start.
 
-Not seen: a log that is removed together with its wal-index, which is what SQLite itself does when the last connection
-closes in order.
+Other programs may have the index open meanwhile, and some of them keep no wal-index (`locking_mode=EXCLUSIVE`). So
+where the log is not the one that the wal-index speaks of, and the tables were changed since, the wal-index is merely
+old; and where the wal-index changes while the log is being judged, it is judged again.
 
 Sources: SQLite, "WAL-mode File Format", §1 (the log), §2.1 (the wal-index header), §2.2 (nBackfill); random(4) for the
 boot id. A wal-index is truncated by the first connection that opens it, so none but the last process's is ever seen.
 """
 
 import json
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -46,6 +48,7 @@ TORN_COMMITS_MAX: Final = 1
 _NOTE_BYTES_MAX: Final = 4096
 _SALTS: Final = 1 << 32  # the first salt is random, and one more each time the log is begun anew
 _BEGUN_ANEW_MAX: Final = 1 << 16  # behind a wal-index that is merely old
+_LOOKS_MAX: Final = 5  # at a log that a living program changes; then it is that program's, and whole
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -54,6 +57,7 @@ class Note(NamedTuple):
 
     boot: str
     unsynced: bool
+    tables_ns: int | None = None  # when the tables had changed last, at the first commit that they do not hold
 
 
 def note_of(index: Path) -> Path:
@@ -78,22 +82,30 @@ class Opening:
         self._boot = this_boot() if boot is None else boot
         self._before = _read(note_of(index))
         self._unsynced = False
+        self._tables_ns: int | None = None  # as this process has noted it, or found it too young to
 
     def ensure_whole(self) -> None:
         """Raise DamagedIndexError when the log has lost what was committed. Call before SQLite opens it. OSError."""
         if self._before is None or is_open_here(self._index):
             self._unsynced = self._before is not None and self._before.unsynced
             return
+        self._unsynced = self._before.unsynced and _log_of(self._index).exists()  # else it was closed in order
+        lost = self._lost()
+        for _ in range(_LOOKS_MAX):
+            if lost is None or not lost.changing:
+                break
+            lost = self._lost()
+        if lost is not None and not lost.changing:
+            raise DamagedIndexError(lost.what)
+
+    def frames_missing(self, found: int) -> int:
+        """Return how many committed frames the log has lost, which holds `found` in a row. For the rebuild. OSError."""
+        if self._before is None or not self.in_this_boot or (seen := last_known(self._index)) is None:
+            return 0
         with _Log(self._index) as log:
-            self._unsynced = self._before.unsynced and log.is_there  # else it was closed in order
-            if (seen := self._last_known(log)) is not None:
-                lost = _lost_by(seen, log)
-            elif self._unsynced:
-                lost = None
-            else:
-                lost = _lost_behind(log)
-        if lost is not None:
-            raise DamagedIndexError(lost)
+            if log.is_blank:
+                return 0 if self._tables_changed() else seen.frames - seen.copied
+            return 0 if self._is_old(seen, log) else max(0, seen.frames - found)
 
     @property
     def in_this_boot(self) -> bool:
@@ -101,39 +113,96 @@ class Opening:
         return self._before is not None and self._boot != "" and self._before.boot == self._boot
 
     def note(self) -> None:
-        """Note that it is open now. Call when SQLite has its log and its wal-index. OSError."""
-        self._put(Note(self._boot, self._unsynced))
+        """Note, durably, that it is open now. Call when SQLite has its log and its wal-index. OSError."""
+        tables_ns = self._before.tables_ns if self._before is not None else None
+        self._put(Note(self._boot, self._unsynced, tables_ns), durable=True)
 
     def expect_unsynced(self) -> None:
         """Note, durably, that from now on commits may stand in the log that nobody synced. OSError."""
         if not self._unsynced:
             self._unsynced = True
-            self._put(Note(self._boot, self._unsynced))
+            found = _read(note_of(self._index))
+            tables_ns = found.tables_ns if found is not None else None
+            self._put(Note(self._boot, unsynced=True, tables_ns=tables_ns), durable=True)
 
-    def _last_known(self, log: "_Log") -> WalIndex | None:
-        """Return what the wal-index says, if it can be believed."""
-        seen = last_known(self._index) if self.in_this_boot else None
-        if seen is None or (header := log.header) is None:
-            return seen
-        return None if 0 < (header.salts[0] - seen.salts[0]) % _SALTS < _BEGUN_ANEW_MAX else seen
+    def note_commit(self) -> None:
+        """Note that a commit was made that the tables do not hold. Call before anybody hears of it. OSError.
 
-    def _put(self, note: Note) -> None:
+        For this boot, so not durably. It costs a look at the file's time, and a small file after each checkpoint.
+        """
+        if self._index.stat().st_mtime_ns == self._tables_ns:
+            return
+        found = _read(note_of(self._index))
+        tables_ns = self._index.stat().st_mtime_ns
+        if found is None or found.tables_ns == tables_ns:  # another process has noted it
+            self._tables_ns = tables_ns
+            return
+        self._tables_ns = _moved(self._index)
+        if self._tables_ns != tables_ns:
+            self._put(found._replace(tables_ns=self._tables_ns), durable=False)
+
+    def _lost(self) -> "_Lost | None":
+        """Return what the log has lost, None when nothing."""
+        with _Log(self._index) as log:
+            seen = last_known(self._index) if self.in_this_boot else None
+            if self.in_this_boot and log.is_blank:
+                what = self._lost_without_a_log(seen)
+            elif seen is not None and not self._is_old(seen, log):
+                what = _lost_by(seen, log)
+            elif self._unsynced:
+                what = None
+            else:
+                what = _lost_behind(log)
+        if what is None:
+            return None
+        return _Lost(what, changing=seen is not None and seen != last_known(self._index))
+
+    def _lost_without_a_log(self, seen: WalIndex | None) -> str | None:
+        if self._tables_changed() or (seen is not None and seen.copied >= seen.frames):
+            return None
+        pages = "what was committed last was" if seen is None else f"{seen.frames - seen.copied} of its pages were"
+        return f"its log is empty or gone, and {pages} nowhere else"
+
+    def _is_old(self, seen: WalIndex, log: "_Log") -> bool:
+        """Tell whether the wal-index is older than the log."""
+        header = log.header
+        if header is None or header.salts == seen.salts:
+            return False
+        return 0 < (header.salts[0] - seen.salts[0]) % _SALTS < _BEGUN_ANEW_MAX or self._tables_changed()
+
+    def _tables_changed(self) -> bool:
+        """Tell whether the tables were changed since the commit that was noted, or none was."""
+        return self._before is None or self._before.tables_ns != self._index.stat().st_mtime_ns
+
+    def _put(self, note: Note, *, durable: bool) -> None:
         if note == self._before:
             return
         path = note_of(self._index)
+        content = json.dumps(note._asdict()).encode()
         try:
-            put_whole(SYSTEM, path, json.dumps(note._asdict()).encode(), replace=True)
+            if durable:
+                put_whole(SYSTEM, path, content, replace=True)
+            else:
+                _put_for_this_boot(path, content)
             self._before = note
         except OSError:
-            SYSTEM.unlink(path)  # better none than one that is not true; a full disk has room for that
-            self._before = None
+            if durable:  # better none than one that is not true; a full disk has room for that
+                SYSTEM.unlink(path)
+                self._before = None
+
+
+class _Lost(NamedTuple):
+    """What a log has lost, and whether somebody was changing it meanwhile."""
+
+    what: str
+    changing: bool
 
 
 class _Log:
     """The log as a file, to be read."""
 
     def __init__(self, index: Path) -> None:
-        self._path = index.with_name(f"{index.name}-wal")
+        self._path = _log_of(index)
         self._fd: int | None = None
         self._head = b""
 
@@ -146,11 +215,6 @@ class _Log:
     def __exit__(self, *_: object) -> None:
         if self._fd is not None:
             SYSTEM.close(self._fd)
-
-    @property
-    def is_there(self) -> bool:
-        """Whether there is one. Every connection makes one, and the last to close in order removes it."""
-        return self._fd is not None
 
     @property
     def is_blank(self) -> bool:
@@ -171,10 +235,10 @@ def _lost_by(seen: WalIndex, log: _Log) -> str | None:
     """Say what a log has lost of the frames that had been committed; None when nothing."""
     header = log.header
     if header is None:
-        if seen.copied >= seen.frames:
-            return None
-        what = "is empty or gone" if log.is_blank else "has a head that is not what was written"
-        return f"its log {what}, and {seen.frames - seen.copied} of its pages were nowhere else"
+        lost = seen.frames - seen.copied
+        return (
+            f"the head of its log is not what was written, and {lost} of its pages were nowhere else" if lost else None
+        )
     if not seen.frames:
         return None
     if header.salts != seen.salts:
@@ -221,7 +285,38 @@ def _read(path: Path) -> Note | None:
         return None
     try:
         plain = json.loads(raw)
-        boot, unsynced = plain["boot"], plain["unsynced"]
+        boot, unsynced, tables_ns = (plain[field] for field in Note._fields)
     except (ValueError, TypeError, KeyError):
         return None
-    return Note(boot, unsynced) if isinstance(boot, str) and isinstance(unsynced, bool) else None
+    if not (isinstance(boot, str) and isinstance(unsynced, bool) and isinstance(tables_ns, int | None)):
+        return None
+    return Note(boot, unsynced, tables_ns)
+
+
+def _moved(file: Path) -> int:
+    """Move the time of the file's last change on by a nanosecond and return it.
+
+    Clocks of file systems stand still for some milliseconds, and a change within the same ones must show. Where they
+    have no nanoseconds the time stays as it was.
+    """
+    found = file.stat()
+    os.utime(file, ns=(found.st_atime_ns, found.st_mtime_ns + 1))
+    return file.stat().st_mtime_ns
+
+
+def _put_for_this_boot(path: Path, content: bytes) -> None:
+    """Let `path` be a file of `content`, whole unless the machine stops. OSError."""
+    aside = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
+    fd = SYSTEM.create(aside)
+    try:
+        SYSTEM.write(fd, content)
+        SYSTEM.rename(aside, path)
+    except OSError:
+        SYSTEM.unlink(aside)
+        raise
+    finally:
+        SYSTEM.close(fd)
+
+
+def _log_of(index: Path) -> Path:
+    return index.with_name(f"{index.name}-wal")

@@ -320,4 +320,6 @@ def _uploads(found: _Found, buckets: Mapping[int, Bucket]) -> tuple[list[Upload]
 def _note_losses(pages: Pages, found: _Found) -> None:
     if pages.bad_frames:
         found.lost.append(Lost("log", f"{pages.bad_frames} frames", "they are not what was written"))
+    if pages.missing_frames:
+        found.lost.append(Lost("log", f"{pages.missing_frames} frames", "they are gone, with what was written last"))
     found.lost += [Lost("page", str(page), "the medium does not give it back") for page in sorted(pages.unreadable)]
