@@ -19,10 +19,12 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+
+import psutil
 
 from cybous3.cli.output import human_bytes
 from cybous3.client.stores.connect import Access, open_buckets, open_store
@@ -88,6 +90,19 @@ class Stage:
         return argument.replace(str(self.folder) + os.sep, "")
 
 
+def end_commands() -> None:
+    """End what still runs: a Ctrl-C between the start of a command and its return leaves one that nobody waits for."""
+    own = psutil.Process()
+    with suppress(psutil.NoSuchProcess):
+        for command in own.children():
+            command.suspend()  # so that it starts no helper while they are looked for
+    running = own.children(recursive=True)
+    for process in running:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(running, timeout=10)
+
+
 def heading(text: str) -> None:
     """Announce a step."""
     print(f"\n{text}")
@@ -104,6 +119,7 @@ def stage(*, keep: bool) -> Iterator[Stage]:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not break off the clearing up
+        end_commands()
         scene.call("server", "stop")  # does nothing when the story has reached its own end
         if keep:
             print(f"    kept: {folder}")
