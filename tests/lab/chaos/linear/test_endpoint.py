@@ -60,9 +60,9 @@ def test_histories_of_a_server_that_is_killed(host: Host) -> None:
 
 
 @pytest.mark.slow
-def test_a_hundred_races_of_64(host: Host) -> None:
-    """A hundred with each number of processes, of either condition in turn."""
-    assert race(host.site, f"{bucket(host.site)}/long-race", writers=64, rounds=100).odd == ()
+def test_200_races_of_64(host: Host) -> None:
+    """With each number of processes, of either condition in turn."""
+    assert race(host.site, f"{bucket(host.site)}/long-race", writers=64, rounds=200).odd == ()
 
 
 def test_a_condition_outside_the_transaction_is_caught(tmp_path: Path) -> None:
