@@ -342,10 +342,18 @@ def _since(log: Path, began: int) -> list[str]:
 
 
 def _end(place: DataDirectory, instance: Instance, timeout_s: float) -> Ending:
+    process = _process(instance)
+    ending = _ended(place, instance, process, timeout_s)
+    if process is not None:  # it has let go of its data; whoever looks for it now should not find it any more
+        with suppress(psutil.TimeoutExpired):
+            process.wait(_TERMINATE_S)
+    return ending
+
+
+def _ended(place: DataDirectory, instance: Instance, process: psutil.Process | None, timeout_s: float) -> Ending:
     ask(instance, "POST", "/-/drain", max(0.5, min(timeout_s, _ANSWER_S)))
     if _released(place, timeout_s):
         return "drained"
-    process = _process(instance)
     if process is not None:
         with suppress(psutil.NoSuchProcess):
             process.terminate()

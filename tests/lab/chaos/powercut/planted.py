@@ -30,7 +30,7 @@ from cybous3.server.workers.reaper import Reaper
 
 LATER_S = 0.05
 LOG_PAGES = 128
-FAILING_SYNCS = ("-e", "inject=fdatasync:error=EIO:when=14+3")
+FAILING_SYNCS = ("-e", "inject=fdatasync:error=EIO:when=24+3")
 
 _open_blobs: list[LocalBlobs] = []
 
