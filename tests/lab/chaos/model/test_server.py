@@ -111,9 +111,9 @@ def test_many_steps_over_http(host: Host) -> None:
 
 @pytest.mark.slow
 def test_steps_over_a_server_that_is_killed(host: Host) -> None:
+    """Which steps are hit is luck, in a rare run none under way; the next test leaves nothing to luck."""
     Killed.host = host
     run_state_machine_as_test(Killed, settings=steps(2, 12))
-    assert sum(Killed.under_way.values()) > 0
 
 
 @pytest.mark.slow
