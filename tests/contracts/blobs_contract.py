@@ -46,10 +46,10 @@ async def range_of(reader: BlobReader, offset: int, length: int) -> bytes:
 
 
 def sent_from(span: FileSpan) -> bytes:
-    """Return a span's bytes as a thread takes them that sends some each time."""
+    """Return a span's bytes as they are taken piece by piece: what needs no waiting at once, the rest by waiting."""
     buffer, taken = memoryview(bytearray(2 * SPAN_BUFFER_MIN)), bytearray()
     while len(taken) < span.length:
-        taken += span.take(len(taken), buffer)
+        taken += span.take(len(taken), buffer, wait=False) or span.take(len(taken), buffer, wait=True)
     return bytes(taken)
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import ssl
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from cybous3.server.edge import outgoing
 from cybous3.server.edge.limits import Limits
-from cybous3.server.edge.spans import AVAILABLE, RUN_BYTES, read_cached
+from cybous3.server.edge.spans import AVAILABLE, LOOP_BYTES, RUN_BYTES, read_cached
 from cybous3.server.wire.message import FileSpan, Payload, Request, Response
 from tests.server.edge.conftest import Edge, read_all
 
@@ -32,13 +33,15 @@ class PlainSpan:
         self._offset = offset
         self._cached = cached
         self._wrong = wrong
-        self.taken: list[int] = []
+        self.taken: list[tuple[int, str]] = []  # where, and in which thread
 
     def at_hand(self) -> memoryview | None:
         return self._checked(0, memoryview(bytearray(self.length))) if self._cached else None
 
-    def take(self, position: int, buffer: memoryview) -> memoryview:
-        self.taken.append(position)
+    def take(self, position: int, buffer: memoryview, *, wait: bool) -> memoryview:
+        if not (wait or self._cached):
+            return buffer[:0]
+        self.taken.append((position, threading.current_thread().name))
         return self._checked(position, buffer[: self.length - position])
 
     def _checked(self, position: int, buffer: memoryview) -> memoryview:
@@ -327,14 +330,18 @@ def test_a_wrong_byte_cuts_the_connection_and_never_leaves(start_edge: Start, tm
 
 
 @pytest.mark.skipif(not AVAILABLE, reason="elsewhere there are only chunks")
-def test_nothing_is_read_twice_however_slowly_it_is_taken(start_edge: Start, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("cached", "on_the_loop"), [(True, LOOP_BYTES), (False, 0)])
+def test_nothing_is_read_twice_however_slowly_it_is_taken(
+    start_edge: Start, tmp_path: Path, cached: bool, on_the_loop: int
+) -> None:
+    """The first megabytes are proved on the event loop if they lie in memory, and everything else in a thread."""
     path = tmp_path / "file"
     path.write_bytes(os.urandom(MIB) * 6)
     spans: list[PlainSpan] = []
 
     class Watched(FilePayload):
         def spans(self) -> Sequence[FileSpan] | None:
-            spans[:] = [PlainSpan(self._fd, 0, self._says)]
+            spans[:] = [PlainSpan(self._fd, 0, self._says, cached=cached)]
             return spans
 
     edge = start_edge(serving(lambda: Watched(path)))
@@ -343,7 +350,12 @@ def test_nothing_is_read_twice_however_slowly_it_is_taken(start_edge: Start, tmp
         sock.shutdown(socket.SHUT_WR)
         heard = read_all(sock)
     assert heard.endswith(path.read_bytes())
-    assert spans[0].taken == list(range(0, 6 * MIB, RUN_BYTES))
+    taken = spans[0].taken
+    assert [at for at, _ in taken] == list(range(0, 6 * MIB, RUN_BYTES))
+    threads = [name for _, name in taken]
+    loop = threads[0] if cached else ""
+    assert abs(RUN_BYTES * threads.count(loop) - on_the_loop) <= RUN_BYTES
+    assert loop not in threads[threads.count(loop) :]
 
 
 def test_systems_that_cannot_send_from_threads_use_chunks(

@@ -99,12 +99,12 @@ class FileSpan(Protocol):
         """
         ...
 
-    def take(self, position: int, buffer: memoryview) -> memoryview:
+    def take(self, position: int, buffer: memoryview, *, wait: bool) -> memoryview:
         """Return verified bytes of the range from `position` (below its length) on: at least one, as many as fit.
 
         What is returned is good until `buffer` is used again; `buffer` is writable and has at least SPAN_BUFFER_MIN
-        bytes. Waits for the disk. OSError when the bytes cannot be had or are not those that were stored: none of them
-        is returned then, and the connection must be cut.
+        bytes. Waits for the disk; unless it may `wait`, nothing is returned where it would. OSError when the bytes
+        cannot be had or are not those that were stored: none of them is returned then, and the connection must be cut.
         """
         ...
 

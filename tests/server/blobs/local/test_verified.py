@@ -140,14 +140,14 @@ async def test_a_file_that_was_changed_while_it_is_open(tmp_path: Path) -> None:
     span = reader.span(0, len(DATA))
     assert span is not None
     buffer = memoryview(bytearray(5 * BLOCK))
-    assert span.take(0, buffer) == DATA[: 5 * BLOCK]
+    assert span.take(0, buffer, wait=True) == DATA[: 5 * BLOCK]
     with pytest.raises(DamagedBlobError, match="block 5 differs"):
-        span.take(5 * BLOCK, buffer)
+        span.take(5 * BLOCK, buffer, wait=True)
     with pytest.raises(DamagedBlobError, match="block 5 differs"):
         span.at_hand()
     await reader.aclose()
     with pytest.raises(ValueError, match="closed"):
-        span.take(0, buffer)
+        span.take(0, buffer, wait=True)
     await blobs.aclose()
 
 

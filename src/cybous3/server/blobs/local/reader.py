@@ -137,9 +137,12 @@ class LocalSpan:
         except WouldWaitError:
             return None
 
-    def take(self, position: int, buffer: memoryview) -> memoryview:
+    def take(self, position: int, buffer: memoryview, *, wait: bool) -> memoryview:
         """See FileSpan. What was proved ahead is given out and not kept."""
         proved, self._proved = self._proved, None
         if proved is not None and position < len(proved):
             return proved[position:]
-        return self._file.fetch(self._offset + position, self.length - position, buffer, wait=True)
+        try:
+            return self._file.fetch(self._offset + position, self.length - position, buffer, wait=wait)
+        except WouldWaitError:
+            return buffer[:0]
