@@ -31,6 +31,14 @@ class Far:
         self.accepted.append(sock)
         return sock
 
+    def drop_waiting(self) -> None:
+        """Forget the connections that nobody accepted."""
+        self.listener.settimeout(0)
+        with suppress(BlockingIOError):
+            while True:
+                self.listener.accept()[0].close()
+        self.listener.settimeout(5)
+
 
 @dataclass
 class Near:

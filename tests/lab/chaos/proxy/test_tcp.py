@@ -1,6 +1,7 @@
 """Each toxic, looked at from both ends of a connection."""
 
 import socket
+from contextlib import closing
 
 import pytest
 
@@ -170,6 +171,18 @@ def test_down_refuses_and_resets_and_comes_back_at_the_same_port(wire: Near) -> 
     near, far = wire.connect()
     near.sendall(b"again")
     assert read(far, 5) == b"again"
+
+
+def test_down_resets_what_is_just_being_made(wire: Near) -> None:
+    """Whichever end knows already of the connection hears of no orderly end."""
+    for number in range(200):
+        ends = wire.connect() if number % 2 else (socket.create_connection((LOOPBACK, wire.proxy.port), timeout=5),)
+        wire.loop.run(wire.proxy.down())
+        for end in ends:
+            with closing(end), pytest.raises(ConnectionResetError):
+                assert end.recv(1) != b"", f"an orderly end, connection {number}"
+        wire.far.drop_waiting()
+        wire.loop.run(wire.proxy.up_again())
 
 
 def test_an_upstream_that_is_not_there_is_a_reset(wire: Near) -> None:

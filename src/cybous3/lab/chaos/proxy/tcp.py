@@ -19,6 +19,8 @@ LOOPBACK: Final = "127.0.0.1"
 # On, for 0 seconds: closing then sends RST instead of FIN.
 _ABORT: Final = struct.pack("ii", 1, 0)
 _BACKLOG: Final = 256
+# How long a proxy that stops lets the connections come about that it has begun.
+_CONNECT_S: Final = 2
 
 
 class TcpProxy:
@@ -47,8 +49,11 @@ class TcpProxy:
         if self._server is not None:
             self._server.close()
             self._server = None
-        for pair in tuple(self._pairs):
-            pair.abandon()
+        connecting = [task for pair in tuple(self._pairs) if (task := pair.abandon()) is not None]
+        if connecting:
+            _, late = await asyncio.wait(connecting, timeout=_CONNECT_S)
+            for task in late:
+                task.cancel()
 
     @property
     def toxics(self) -> tuple[Toxic, ...]:
@@ -101,6 +106,7 @@ class _Pair:
         self._proxy = proxy
         self.number, self.seed = number, proxy.seed
         self.silenced = False
+        self._abandoned = False
         loop = asyncio.get_running_loop()
         self.links: dict[Direction, Link] = {"up": Link(self, "up", loop), "down": Link(self, "down", loop)}
         self._ends: list[asyncio.Transport] = []
@@ -129,6 +135,9 @@ class _Pair:
     def near(self, transport: asyncio.Transport) -> None:
         """Reach for the server: the client is there."""
         self._ends.append(transport)
+        if self._abandoned:  # while it was being accepted
+            self.reset()
+            return
         self.links["up"].source = transport
         self.links["down"].reached(transport)
         self._connecting = asyncio.get_running_loop().create_task(self._connect(transport))
@@ -143,7 +152,9 @@ class _Pair:
         self._ends.append(far)
         self.links["down"].source = far
         self.links["up"].reached(far)
-        if near.is_closing():
+        if self._abandoned:
+            self.reset()
+        elif near.is_closing():
             self.close()
 
     def lost(self, transport: asyncio.Transport) -> None:
@@ -166,14 +177,17 @@ class _Pair:
         if not self._ends:
             self._proxy.forget(self)
 
-    def abandon(self) -> None:
-        """End it with the proxy."""
+    def abandon(self) -> asyncio.Task[None] | None:
+        """End it with the proxy. Return what still reaches for the server, and will reset what it reaches, or None.
+
+        To break that off would be an orderly end for a server that has accepted it already.
+        """
         self.silenced = False
+        self._abandoned = True
         for link in self.links.values():
             link.stop()
-        if self._connecting is not None:
-            self._connecting.cancel()
         self.reset()
+        return self._connecting if self._connecting is not None and not self._connecting.done() else None
 
 
 def _reset(transport: asyncio.Transport) -> None:
